@@ -1,0 +1,1 @@
+"""Motion control for video models: controls, targets, backbones, steering."""

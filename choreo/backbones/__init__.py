@@ -1,0 +1,22 @@
+"""Model families: one file each, and the registry that recognises a MODEL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..contract import Backbone
+from .svd import SVD
+
+BACKBONES: tuple[Backbone, ...] = (SVD(),)
+
+
+def recognise(model: Any) -> Backbone:
+    """The backbone of a host model. Raises ValueError naming what was given and what is known."""
+    for backbone in BACKBONES:
+        if backbone.matches(model):
+            return backbone
+    known = ", ".join(backbone.family for backbone in BACKBONES)
+    raise ValueError(
+        f"Choreo cannot control this model: it is a {type(model).__name__}, and the known families are {known}. "
+        "Connect a model of one of them."
+    )

@@ -1,0 +1,146 @@
+"""What targets, backbones and steering promise each other.
+
+A *backbone* says where a model's features live: its sites, and how their raw tensors become one
+canonical layout. A *target* chooses sites by what they are, never by name, and turns their features
+into one energy. *Steering* brings the energy's gradient into the sampler. None of the three knows
+another by name, so a new target or a new backbone is one file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from torch import Tensor
+
+Kind = Literal["spatial", "temporal", "joint", "block"]
+Stage = Literal["down", "middle", "up"]
+Part = Literal["q", "k", "v", "out"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """One tappable place of a network, described without any tensor.
+
+    kind: attention within a frame, over time, over both; or a whole block.
+    scale: latent cells a side of one feature cell. depth: order among the sites of the same kind,
+    stage and scale, from 0. heads: attention heads, 1 for a block.
+    """
+
+    name: str
+    kind: Kind
+    stage: Stage
+    scale: int
+    depth: int
+    heads: int = 1
+
+    @property
+    def parts(self) -> frozenset[Part]:
+        """What can be read here."""
+        return frozenset(("out",)) if self.kind == "block" else frozenset(("q", "k", "v", "out"))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Frames, rows and columns of a latent or of a feature map."""
+
+    frames: int
+    rows: int
+    cols: int
+
+    def cell(self, x: float, y: float) -> tuple[float, float]:
+        """(row, column), fractional, of a point in normalised canvas coordinates (0..1)."""
+        return y * self.rows, x * self.cols
+
+    def frame(self, video_frame: float, video_frames: int) -> float:
+        """Fractional index on this grid of a frame of the video."""
+        return 0.0 if video_frames < 2 else video_frame * (self.frames - 1) / (video_frames - 1)
+
+    def coarser(self, scale: int) -> Grid:
+        """The grid after log2(scale) strided convolutions, which round odd sizes up."""
+        return Grid(self.frames, -(-self.rows // scale), -(-self.cols // scale))
+
+
+@dataclass
+class Feat:
+    """Features of one site in the canonical layout; the parts that were not asked for are None.
+
+    q, k, v: [B, F, H, W, heads, d] after projection, before the attention. out: [B, F, H, W, C].
+    """
+
+    grid: Grid
+    q: Tensor | None = None
+    k: Tensor | None = None
+    v: Tensor | None = None
+    out: Tensor | None = None
+
+    def rows(self, keep: Sequence[int]) -> Feat:
+        """The same features of some of the B batch rows."""
+        pick = {p: t[list(keep)] for p in ("q", "k", "v", "out") if (t := getattr(self, p)) is not None}
+        return Feat(self.grid, **pick)
+
+
+Selection = Mapping[Site, frozenset[Part]]
+Features = Mapping[Site, Feat]
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where the sampler stands when an energy is asked for."""
+
+    sigma: float
+    latent: Grid
+
+
+@runtime_checkable
+class Target(Protocol):
+    """What the motion should be: a scalar energy over features."""
+
+    weight: float
+
+    def select(self, sites: Sequence[Site]) -> Selection:
+        """The sites and parts to read. Raises ValueError if the model has none that fit."""
+        ...
+
+    def check(self, latent: Grid) -> None:
+        """Raise ValueError, in one sentence, if this target was not made for such a latent."""
+        ...
+
+    def energy(self, features: Features, step: Step) -> Tensor | None:
+        """The scalar to lower, float32 with a graph; None where nothing is controlled."""
+        ...
+
+
+class Backbone(Protocol):
+    """Where a model family's features live."""
+
+    family: str
+
+    def matches(self, model: Any) -> bool:
+        """Whether a host model (a BaseModel) is of this family."""
+        ...
+
+    def sites(self, model: Any) -> Sequence[Site]:
+        """The tappable places, in the order of the forward pass."""
+        ...
+
+    def modules(self, site: Site) -> Mapping[Part, str]:
+        """Names, below the diffusion model, of the modules whose output is each part."""
+        ...
+
+    def latent_grid(self, shape: Sequence[int]) -> Grid:
+        """Grid of a latent of this shape."""
+        ...
+
+    def feature(self, site: Site, raw: Mapping[Part, Tensor], latent: Grid) -> Feat:
+        """Canonical layout of the raw module outputs of one network call."""
+        ...
+
+    def layers(self, model: Any) -> Iterable[Any]:
+        """Modules worth recomputing in the backward pass instead of keeping what they saved."""
+        ...
+
+    def saved_bytes(self, model: Any, latent: Grid, element_size: int) -> int:
+        """Rough size of what a forward pass keeps for the backward pass without checkpointing."""
+        ...

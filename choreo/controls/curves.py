@@ -1,0 +1,179 @@
+"""Curves through keys: easing, paths and timing, in plain floats so that the editor can mirror them.
+
+A path is one cubic Bézier curve per segment between two keys, whatever its kind; timing says for a
+frame which segment it shows and at which parameter s (0 at its first key, 1 at its last). Coordinates
+must be isotropic (pixels): lengths and the centripetal spacing depend on the aspect.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from math import dist
+
+Point = tuple[float, float]
+Cubic = tuple[Point, Point, Point, Point]  # control points of a Bézier curve
+Place = tuple[int, float]  # segment, parameter s in it
+Ease = str | tuple[float, float, float, float]
+
+EASES = ("hold", "linear", "in", "out", "inout")  # or four numbers, as CSS cubic-bezier()
+PATHS = ("linear", "smooth", "bezier")
+TIMINGS = ("keys", "arc")
+ARC_STEPS = 256  # chords per segment of the arc length table
+_BISECTIONS = 40
+
+
+def eased(ease: Ease, t: float) -> float:
+    """Progress s of a segment at its time t in 0..1; s = 0 at t <= 0 and 1 at t >= 1 for every ease.
+
+    hold 0 · linear t · in t^2 · out 1 - (1 - t)^2 · inout t^2 (3 - 2t) · (x1, y1, x2, y2): the CSS
+    timing function, which may leave 0..1 between its ends.
+    """
+    if t <= 0 or t >= 1:
+        return float(t >= 1)
+    if not isinstance(ease, str):
+        return _css_cubic_bezier(ease, t)
+    forms = {"hold": 0.0, "linear": t, "in": t * t, "out": 1 - (1 - t) ** 2, "inout": t * t * (3 - 2 * t)}
+    return forms[ease]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A path through keys, timed. `place` of a frame, then `point` or `mix` of the place.
+
+    times: frames of the keys, rising. eases: of the segment that starts at each key. cubics: one per
+    segment. lengths: cumulative arc length, ARC_STEPS per segment, for the timing "arc"; empty for
+    the timing "keys".
+    """
+
+    times: tuple[float, ...]
+    eases: tuple[Ease, ...]
+    cubics: tuple[Cubic, ...]
+    lengths: tuple[float, ...] = ()
+
+    @classmethod
+    def through(
+        cls,
+        times: Sequence[float],
+        eases: Sequence[Ease],
+        points: Sequence[Point],
+        path: str,
+        timing: str,
+        handles: Sequence[tuple[Point | None, Point | None]] = (),
+    ) -> Curve:
+        """The curve through keys; one key stands still.
+
+        path: "linear", "smooth" (centripetal Catmull-Rom, ends straight towards their neighbour) or
+        "bezier" with per key an (in, out) handle as offsets, None = a third of the way to the
+        neighbour, so that a segment without handles is straight and even.
+        timing: "keys" (each key is reached at its frame, eases apply) or "arc" (constant speed from
+        the first to the last key; the frames between and the eases do not count). A path without
+        length has no speed and is timed by its keys.
+        """
+        if len(points) == 1:
+            return cls((times[0],) * 2, tuple(eases) * 2, ((points[0],) * 4,))
+        if path == "smooth":
+            cubics = _catmull_rom(points)
+        else:
+            cubics = _beziers(points, handles if path == "bezier" else ((None, None),) * len(points))
+        lengths = _arc_lengths(cubics) if timing == "arc" else ()
+        return cls(tuple(times), tuple(eases), tuple(cubics), lengths if lengths and lengths[-1] > 0 else ())
+
+    def place(self, frame: float) -> Place:
+        """Segment and parameter shown at a frame, not before the first key's; the last key stays."""
+        if frame >= self.times[-1]:
+            return len(self.cubics) - 1, 1.0
+        if self.lengths:
+            return self._place_by_length(frame)
+        segment = bisect_right(self.times, frame) - 1
+        start, end = self.times[segment : segment + 2]
+        return segment, eased(self.eases[segment], (frame - start) / (end - start))
+
+    def point(self, place: Place) -> Point:
+        """The position at a place."""
+        segment, s = place
+        return bezier_point(self.cubics[segment], s)
+
+    def mix(self, values: Sequence[float], place: Place) -> float:
+        """One value per key (a width, a height), linear in the parameter between two keys."""
+        segment, s = place
+        start, end = values[segment], values[min(segment + 1, len(values) - 1)]
+        return start + (end - start) * s
+
+    def _place_by_length(self, frame: float) -> Place:
+        length = self.lengths[-1] * (frame - self.times[0]) / (self.times[-1] - self.times[0])
+        chord = bisect_right(self.lengths, length) - 1  # the last one that starts here, so it has a length
+        start, end = self.lengths[chord : chord + 2]
+        segment, step = divmod(chord, ARC_STEPS)
+        return segment, (step + (length - start) / (end - start)) / ARC_STEPS
+
+
+def bezier_point(cubic: Cubic, s: float) -> Point:
+    """The point of a cubic Bézier curve at s, (1-s)^3 a + 3 (1-s)^2 s b + 3 (1-s) s^2 c + s^3 d."""
+    (ax, ay), (bx, by), (cx, cy), (dx, dy) = cubic
+    r = 1 - s
+    wa, wb, wc, wd = r * r * r, 3 * r * r * s, 3 * r * s * s, s * s * s
+    return wa * ax + wb * bx + wc * cx + wd * dx, wa * ay + wb * by + wc * cy + wd * dy
+
+
+def _beziers(points: Sequence[Point], handles: Sequence[tuple[Point | None, Point | None]]) -> list[Cubic]:
+    cubics = []
+    for (a, d), ((_, leaving), (arriving, _)) in zip(pairwise(points), pairwise(handles), strict=True):
+        third = ((d[0] - a[0]) / 3, (d[1] - a[1]) / 3)
+        b = _moved(a, leaving or third)
+        c = _moved(d, arriving or third, 1 if arriving else -1)
+        cubics.append((a, b, c, d))
+    return cubics
+
+
+def _catmull_rom(points: Sequence[Point]) -> list[Cubic]:
+    """Centripetal Catmull-Rom segments: knots at the square root of the distance (Yuksel et al. 2011)."""
+    cubics = []
+    for i, (a, d) in enumerate(pairwise(points)):
+        before = points[i - 1] if i > 0 else a
+        after = points[i + 2] if i + 2 < len(points) else d
+        leaving, arriving = _tangent(before, a, d), _tangent(after, d, a)
+        cubics.append((a, _moved(a, leaving, 1 / 3), _moved(d, arriving, 1 / 3), d))
+    return cubics
+
+
+def _tangent(before: Point, here: Point, there: Point) -> Point:
+    """Derivative at `here` of the segment from `here` to `there`, over its parameter 0..1.
+
+    A neighbour that is missing or in the same place (both: before == here) leaves the chord.
+    """
+    gap, span = dist(before, here) ** 0.5, dist(here, there) ** 0.5
+    if gap == 0 or span == 0:
+        return there[0] - here[0], there[1] - here[1]
+
+    def along(axis: int) -> float:
+        p, q, r = before[axis], here[axis], there[axis]
+        return span * ((q - p) / gap - (r - p) / (gap + span) + (r - q) / span)
+
+    return along(0), along(1)
+
+
+def _arc_lengths(cubics: Sequence[Cubic]) -> tuple[float, ...]:
+    """Cumulative chord lengths over ARC_STEPS equal parameter steps of each segment, from 0."""
+    chords = [0.0]
+    for cubic in cubics:
+        points = [bezier_point(cubic, step / ARC_STEPS) for step in range(ARC_STEPS + 1)]
+        chords.extend(dist(a, b) for a, b in pairwise(points))
+    return tuple(accumulate(chords))
+
+
+def _css_cubic_bezier(ease: Sequence[float], t: float) -> float:
+    """y where the curve (0,0) (x1,y1) (x2,y2) (1,1) has x = t; x rises with its parameter, so bisect."""
+    x1, y1, x2, y2 = ease
+    cubic = ((0.0, 0.0), (x1, y1), (x2, y2), (1.0, 1.0))
+    low, high = 0.0, 1.0
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if bezier_point(cubic, middle)[0] < t else (low, middle)
+    return bezier_point(cubic, (low + high) / 2)[1]
+
+
+def _moved(point: Point, offset: Point, scale: float = 1.0) -> Point:
+    return point[0] + offset[0] * scale, point[1] + offset[1] * scale

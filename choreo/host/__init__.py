@@ -1,0 +1,1 @@
+"""The only package that reaches into ComfyUI's sampling and patching."""

@@ -1,0 +1,62 @@
+"""Features of one network call at one noise level, through the host's own guider.
+
+Injections, LoRA, ControlNet and offloading are all active, and the host cleans up after itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..contract import Backbone, Features, Grid, Selection, Site
+from .taps import LastTap, Tap
+
+KEY = "choreo_extraction"
+
+
+def extract(patcher: Any, positive: Any, latent: Tensor, sigma: float, seed: int, backbone: Backbone,
+            select: Callable[[Sequence[Site]], Selection]) -> tuple[Features, Grid]:  # fmt: skip
+    """Features of the first positive conditioning at latent + sigma * noise, and the latent's grid."""
+    from comfy.patcher_extension import WrappersMP
+    from comfy.sample import prepare_noise
+    from comfy.samplers import KSAMPLER, CFGGuider
+
+    grid = backbone.latent_grid(latent.shape)
+    found: list[Features] = []
+
+    def apply(executor: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        model = executor.class_obj
+        tap = Tap(backbone, select(backbone.sites(model)), leave=True)
+        try:
+            with tap.hooked(model.diffusion_model):
+                return executor(x, *args, **kwargs)
+        except LastTap:
+            found.append({site: feat.rows([0]) for site, feat in tap.features(grid).items()})
+            raise
+
+    def one_call(model: Any, x: Tensor, sigmas: Tensor, extra_args: dict[str, Any], **_: Any) -> Tensor:
+        try:
+            model(x, sigmas[0] * x.new_ones([x.shape[0]]), **extra_args)
+        except LastTap:
+            pass
+        return x
+
+    clone = patcher.clone()
+    for kind in list(clone.wrappers):  # steering of our own must not act in here
+        for key in [k for k in clone.wrappers[kind] if str(k).startswith("choreo_")]:
+            clone.remove_wrappers_with_key(kind, key)
+    clone.add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, apply)
+    guider = CFGGuider(clone)
+    guider.inner_set_conds({"positive": positive})
+    noise = prepare_noise(latent, seed)
+    sigmas = torch.tensor([sigma, 0.0])
+    guider.sample(noise, latent, KSAMPLER(one_call), sigmas, disable_pbar=True, seed=seed)
+    if not found:
+        raise ValueError(
+            f"The model was not called at sigma {sigma:g}: the conditioning's time range excludes it. Choose another "
+            "sigma or remove the range."
+        )
+    return found[0], grid

@@ -1,0 +1,188 @@
+"""The gradient of targets' energies with respect to the noisy latent, through the host's own call.
+
+The positive conditioning runs once with its taps; whatever the user has put on the model (LoRA,
+ControlNet, hooks, other patches, offloading) runs with it. Nothing outlives the call.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ..contract import Backbone, Grid, Selection, Step, Target
+from .checkpoint import checkpointed
+from .control import quiet
+from .taps import LastTap, Tap
+from .weights import private_weights
+
+log = logging.getLogger(__name__)
+Call = Callable[[Any, list[Any], Tensor, Tensor, dict[str, Any]], list[Tensor]]
+KEY = "choreo_gradient"
+
+
+@dataclass
+class LossScale:
+    """Factor on the loss that keeps half-precision gradients above underflow; it only ever falls."""
+
+    value: float = 1.0
+
+    @classmethod
+    def suited(cls, dtype: torch.dtype) -> LossScale:
+        """2^14 for float16 (gradients here are about 1e-6 to 1e-8 an element), 1 elsewhere."""
+        return cls(2.0**14 if dtype == torch.float16 else 1.0)
+
+    def lower(self) -> None:
+        """Halve. Raises ValueError at 1: then the gradient itself is not finite."""
+        if self.value <= 1:
+            raise ValueError(
+                "The gradient of the motion target is not finite. The latent or the model's output holds NaN or "
+                "infinity: check the model file and the precision (try --force-fp32), or lower the learning rate."
+            )
+        self.value /= 2
+        log.warning("Choreo: gradient overflow, loss scale lowered to %g", self.value)
+
+
+@dataclass
+class Pass:
+    """What one pass found. gradient is None where no target controls anything."""
+
+    denoised: Tensor | None
+    energies: list[float]
+    gradient: Tensor | None
+
+
+@dataclass
+class Request:
+    """Everything a pass needs besides the latent and sigma."""
+
+    call: Call
+    model: Any
+    conds: list[Any]
+    index: int
+    options: dict[str, Any]
+    backbone: Backbone
+    targets: Sequence[Target]
+    stop: Literal["after_last_tap", "full"] = "after_last_tap"
+    checkpoint: bool = False
+    scale: LossScale = field(default_factory=LossScale)
+
+
+def grad_pass(request: Request, x: Tensor, sigma: Tensor) -> Pass:
+    """One pass: forward to the last tap (or to the end), one backward.
+
+    x: latent as the sampler holds it; sigma: [B]. The gradient is float32, unscaled, detached.
+    """
+    while True:
+        found = _attempt(request, x, sigma)
+        if found.gradient is None or bool(torch.isfinite(found.gradient).all()):
+            return found
+        request.scale.lower()
+
+
+def _attempt(request: Request, x: Tensor, sigma: Tensor) -> Pass:
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(private_weights(request.model))
+        if request.checkpoint:
+            stack.enter_context(checkpointed(request.backbone.layers(request.model)))
+        z = x.detach().clone().float().requires_grad_(True)
+        reading = Reading(request, request.backbone.latent_grid(x.shape), float(sigma.flatten()[0]))
+        denoised = reading.run(z, sigma.clone())
+        energies, loss = reading.total()
+        if loss is None:
+            return Pass(denoised, energies, None)
+        (gradient,) = torch.autograd.grad(loss * request.scale.value, z)
+        return Pass(denoised, energies, gradient.float() / request.scale.value)
+
+
+class Reading:
+    """The taps and energies of one pass, over however many network calls the host makes of it."""
+
+    def __init__(self, request: Request, latent: Grid, sigma: float) -> None:
+        self.request, self.latent = request, latent
+        self.step = Step(sigma, latent)
+        sites = request.backbone.sites(request.model)
+        self.selection = union(target.select(sites) for target in request.targets)
+        self.energies: list[list[Tensor]] = [[] for _ in request.targets]
+
+    def run(self, z: Tensor, sigma: Tensor) -> Tensor | None:
+        """Let the host run the positive conditioning alone. Denoised, or None if it was cut short."""
+        request = self.request
+        only: list[Any] = [None] * len(request.conds)
+        only[request.index], controlled = quiet(request.conds[request.index])
+        outputs = request.call(request.model, only, z, sigma, self._options(controlled))
+        return outputs[request.index].detach() if request.stop == "full" else None
+
+    def _options(self, controlled: bool) -> dict[str, Any]:
+        from comfy.ldm.modules.attention import attention_pytorch
+        from comfy.model_patcher import create_model_options_clone
+        from comfy.patcher_extension import WrappersMP, add_wrapper_with_key
+
+        options = create_model_options_clone(self.request.options)
+        options.pop("multigpu_clones", None)  # that branch runs threads; grad mode is per thread
+        transformer = options.setdefault("transformer_options", {})
+        # Fast attentions of the user's choice may lack a backward.
+        transformer["optimized_attention_override"] = lambda _f, *a, **k: attention_pytorch(*a, **k)
+        if controlled:  # residuals are added in place to skips that autograd has saved
+            patches = transformer.setdefault("patches", {})
+            patches.setdefault("input_block_patch_after_skip", []).append(lambda h, _options: h.clone())
+        add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, self._apply, options, is_model_options=True)
+        return options
+
+    def _apply(self, executor: Any, x: Tensor, t: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """APPLY_MODEL wrapper: one network call, read and turned into energies."""
+        transformer = args[3] if len(args) > 3 else kwargs["transformer_options"]
+        parts = transformer["cond_or_uncond"]
+        self._require_whole(x, len(parts), transformer)
+        tap = Tap(self.request.backbone, self.selection, leave=self.request.stop == "after_last_tap")
+        try:
+            with tap.hooked(executor.class_obj.diffusion_model):
+                output = executor(x, t, *args, **kwargs)
+        except LastTap:
+            output = torch.zeros_like(x)
+        finally:
+            torch.set_grad_enabled(True)
+        self._collect(tap, parts)
+        return output
+
+    def _require_whole(self, x: Tensor, rows: int, transformer: dict[str, Any]) -> None:
+        whole = (self.latent.frames * rows, self.latent.rows, self.latent.cols)
+        if transformer.get("context_window") is not None or (x.shape[0], *x.shape[-2:]) != whole:
+            raise ValueError(
+                f"Choreo needs the whole latent ({self.latent.frames} frames of {self.latent.cols} x "
+                f"{self.latent.rows} cells) in one network call, but the model was called on a part of shape "
+                f"{tuple(x.shape)}. Remove context windows and area or mask conditioning from the positive."
+            )
+
+    def _collect(self, tap: Tap, parts: Sequence[int]) -> None:
+        features = tap.features(self.latent)
+        for row, part in enumerate(parts):
+            if part != self.request.index:
+                continue
+            mine = {site: feature.rows([row]) for site, feature in features.items()}
+            for target, energies in zip(self.request.targets, self.energies, strict=True):
+                energy = target.energy(mine, self.step)
+                if energy is not None:
+                    energies.append(energy)
+
+    def total(self) -> tuple[list[float], Tensor | None]:
+        """Energy of each target (mean over conditionings; nan where none) and their weighted sum."""
+        means = [torch.stack(e).mean() if e else None for e in self.energies]
+        terms = [t.weight * m for t, m in zip(self.request.targets, means, strict=True) if m is not None]
+        return [float("nan") if m is None else float(m.detach()) for m in means], sum(terms[1:], terms[0]) if terms else None
+
+
+def union(selections: Any) -> Selection:
+    """Every site and part that any of the selections asks for."""
+    joined: dict[Any, frozenset[Any]] = {}
+    for selection in selections:
+        for site, parts in selection.items():
+            joined[site] = joined.get(site, frozenset()) | parts
+    return joined

@@ -1,0 +1,93 @@
+"""Measures of one generated clip against its target, and the signs that the object was destroyed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .camera import ground_displacement
+from .tracker import DIAGONAL, Track, hue_distance, track
+
+PRIMARY = "motion_error_px"
+METRICS = (PRIMARY, "relative_error_px", "direction_cos", "end_error_px", "mIoU")
+GUARDS = ("area_ratio", "min_area_ratio", "jitter_px", "hue_shift_deg", "background_motion_px", "lost")
+AREA_RATIO, HUE_SHIFT = (0.5, 2.0), 20.0  # beyond these the object counts as destroyed
+STANDING = 2.0  # px of displacement below which there is no direction to speak of
+
+
+def measure(frames: np.ndarray, color: str, boxes: np.ndarray) -> dict[str, float]:
+    """Every measure of `METRICS` and `GUARDS` for one clip.
+
+    frames uint8 [F, S, S, 3]; color of the controlled object; boxes [F, 4] drawn (cx, cy, w, h) in
+    canvas pixels, whose centres are the target. Frame 0 is given and not judged. NaN where a measure
+    says nothing (the direction of a static target).
+    """
+    seen = track(frames, color)
+    ground = ground_displacement(frames)
+    target = boxes[:, :2]
+    error = distance(seen.centres, target)[1:]
+    return {
+        "motion_error_px": float(error.mean()),
+        "relative_error_px": float(distance(seen.centres - ground, target)[1:].mean()),
+        "direction_cos": direction_cos(seen.centres, target),
+        "end_error_px": float(error[-1]),
+        "mIoU": float(overlap(seen.box, boxes)[1:].mean()),
+        **guards(seen),
+        "background_motion_px": _mean(np.linalg.norm(ground[1:], axis=1)),
+    }
+
+
+def distance(centres: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Distance [F] in px of centres [F, 2] to the target [F, 2]; a lost frame counts the diagonal."""
+    return np.nan_to_num(np.linalg.norm(centres - target, axis=1), nan=DIAGONAL)
+
+
+def relative_distance(centres: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Distance [F] of the displacements since frame 0: tracks from another start compared in shape."""
+    return distance(centres - centres[0], target - target[0])
+
+
+def direction_cos(centres: np.ndarray, target: np.ndarray) -> float:
+    """Mean cosine between tracked and target displacement since frame 0, where the target has one.
+
+    A lost or standing object counts 0. NaN for a static target.
+    """
+    wanted, got = target - target[0], np.nan_to_num(centres - centres[0])
+    long, far = np.linalg.norm(wanted, axis=1), np.linalg.norm(got, axis=1)
+    moving = long >= STANDING
+    if not moving.any():
+        return float("nan")
+    cosine = (wanted * got).sum(1) / np.maximum(long * far, 1e-9)
+    return float(np.where(far >= STANDING, cosine, 0.0)[moving].mean())
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union [F] of boxes [F, 4] (cx, cy, w, h); 0 where a box is NaN."""
+    low = np.maximum(a[:, :2] - a[:, 2:] / 2, b[:, :2] - b[:, 2:] / 2)
+    high = np.minimum(a[:, :2] + a[:, 2:] / 2, b[:, :2] + b[:, 2:] / 2)
+    common = np.maximum(high - low, 0).prod(1)
+    return np.nan_to_num(common / (a[:, 2:].prod(1) + b[:, 2:].prod(1) - common))
+
+
+def guards(seen: Track) -> dict[str, float]:
+    """Signs of a destroyed object, of frames 1…F-1 against frame 0; a lost frame has no area."""
+    area = seen.area[1:] / seen.area[0] if seen.area[0] > 0 else np.zeros(len(seen.area) - 1)
+    bend = np.linalg.norm(np.diff(seen.centres, n=2, axis=0), axis=1)
+    shift = hue_distance(seen.hue[1:], seen.hue[0])
+    return {
+        "area_ratio": float(area.mean()),
+        "min_area_ratio": float(area.min()),
+        "jitter_px": _mean(bend),
+        "hue_shift_deg": _mean(shift),
+        "lost": float(1 - seen.found.mean()),
+    }
+
+
+def destroyed(measured: dict[str, float]) -> bool:
+    """Whether area or hue say that the object is not the one of the start image any more."""
+    low, high = AREA_RATIO
+    return not (low <= measured["area_ratio"] <= high and not measured["hue_shift_deg"] > HUE_SHIFT)
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")

@@ -1,0 +1,1 @@
+"""Loaders for model families that ComfyUI cannot load itself."""

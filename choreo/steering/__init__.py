@@ -1,0 +1,1 @@
+"""How a sampler is steered: by changing the latent before a step, or the prediction in it."""

@@ -1,0 +1,39 @@
+"""What the graph shows: one file for each step of the artist's work."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .boxes import BoxTrajectory, FitBoxTracks, LoadBoxTracks, SaveBoxTracks
+from .latent_optimisation import LatentOptimisation, LatentOptimisationSampler
+from .pocket import LoadPocketModel, PocketScene
+from .preview import PreviewControls, PreviewTarget
+from .sgi2v import SGI2VTarget
+from .svd import SVDConditioning
+
+NODES: list[type[io.ComfyNode]] = [
+    BoxTrajectory,
+    LoadBoxTracks,
+    SaveBoxTracks,
+    FitBoxTracks,
+    SGI2VTarget,
+    LatentOptimisation,
+    LatentOptimisationSampler,
+    SVDConditioning,
+    PreviewControls,
+    PreviewTarget,
+    LoadPocketModel,
+    PocketScene,
+]
+
+
+class ChoreoExtension(ComfyExtension):
+    """All nodes of the pack."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return NODES
+
+
+async def comfy_entrypoint() -> ChoreoExtension:
+    """Called by ComfyUI once, when it loads the pack."""
+    return ChoreoExtension()

@@ -1,0 +1,140 @@
+"""Draw: box trajectories, in and out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import folder_paths
+from comfy_api.latest import io, ui
+
+from ..choreo.controls import BoxTracks, boxes_from_text, traj_npy
+from .types import Boxes
+
+CATEGORY = "Choreo/draw"
+EXAMPLE = (
+    '{"choreo":"boxes","version":1,"space":{"w":1024,"h":576,"frames":14,"fps":7},"source":{"kind":"none"},'
+    '"objects":[{"id":"o1","name":"object","color":"#e6194b"}],'
+    '"boxes":[{"id":"b1","o":"o1","role":"object","size":"fixed","path":"smooth","timing":"keys",'
+    '"k":[{"f":0,"x":0.35,"y":0.5,"w":0.2,"h":0.3,"ease":"linear"},'
+    '{"f":13,"x":0.6,"y":0.5,"w":0.2,"h":0.3,"ease":"linear"}]}]}'
+)
+
+
+def _size(default_width: int = 1024, default_height: int = 576) -> list[Any]:
+    """The canvas inputs that several nodes share."""
+    return [
+        io.Int.Input("width", default=default_width, min=16, max=16384, tooltip="Width in pixels of the picture the boxes lie on."),
+        io.Int.Input("height", default=default_height, min=16, max=16384, tooltip="Height in pixels of the picture the boxes lie on."),
+    ]  # fmt: skip
+
+
+class BoxTrajectory(io.ComfyNode):
+    """Boxes that move over time, as versioned JSON."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ChoreoBoxTrajectory",
+            display_name="Box Trajectory",
+            category=CATEGORY,
+            description="Boxes over time: what lies in a box in the first frame shall follow it.",
+            search_aliases=["motion", "trajectory", "bounding box path", "drag", "SG-I2V"],
+            inputs=[
+                *_size(),
+                io.Int.Input("frames", default=14, min=1, max=4096, tooltip="Frames of the video to make; the motion is fitted to them."),
+                io.String.Input("boxes", default=EXAMPLE, multiline=True, tooltip="The boxes as Choreo JSON (version 1): keys with centre and size from 0 to 1, easing and path. A link to this input wins over the text."),
+            ],
+            outputs=[
+                Boxes.Output("box_tracks", display_name="boxes", tooltip="Box tracks for the target nodes."),
+                io.Tracks.Output("tracks", tooltip="The boxes' centres as tracks."),
+                io.BoundingBox.Output("bounding_boxes", tooltip="The boxes of every frame, in pixels."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, width: int, height: int, frames: int, boxes: str) -> io.NodeOutput:
+        tracks = boxes_from_text(boxes, width, height, frames)
+        return io.NodeOutput(tracks, tracks.to_tracks(), tracks.to_bounding_boxes())
+
+
+def _trajectory_files() -> list[str]:
+    folder = Path(folder_paths.get_input_directory())
+    return sorted(path.name for path in folder.glob("*.npy") if path.is_file())
+
+
+class LoadBoxTracks(io.ComfyNode):
+    """The official SG-I2V trajectory file."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ChoreoLoadBoxTracks",
+            display_name="Load Box Tracks",
+            category=CATEGORY,
+            description="Read a trajectory file of SG-I2V (traj.npy) from the input folder.",
+            inputs=[
+                io.Combo.Input("file", options=_trajectory_files(), tooltip="A .npy file in ComfyUI's input folder: [boxes, 2 corners + frames, (x, y)] in pixels."),
+                *_size(),
+            ],
+            outputs=[Boxes.Output("box_tracks", display_name="boxes", tooltip="Box tracks with the file's frame count.")],
+        )  # fmt: skip
+
+    @classmethod
+    def fingerprint_inputs(cls, file: str, **_: Any) -> str:
+        path = Path(folder_paths.get_annotated_filepath(file))
+        return f"{path.stat().st_mtime_ns}:{path.stat().st_size}" if path.exists() else "missing"
+
+    @classmethod
+    def execute(cls, file: str, width: int, height: int) -> io.NodeOutput:
+        return io.NodeOutput(traj_npy.read(folder_paths.get_annotated_filepath(file), (width, height)))
+
+
+class SaveBoxTracks(io.ComfyNode):
+    """Box tracks as the official file."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ChoreoSaveBoxTracks",
+            display_name="Save Box Tracks",
+            category=CATEGORY,
+            description="Write box tracks as a trajectory file of SG-I2V (traj.npy) into the output folder.",
+            is_output_node=True,
+            inputs=[
+                Boxes.Input("boxes", tooltip="The box tracks to write."),
+                io.String.Input("filename_prefix", default="choreo/boxes", tooltip="Folder and beginning of the file's name."),
+            ],
+            outputs=[],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, boxes: BoxTracks, filename_prefix: str) -> io.NodeOutput:
+        folder, name, counter, _, _ = folder_paths.get_save_image_path(filename_prefix, folder_paths.get_output_directory())
+        path = Path(folder) / f"{name}_{counter:05}_.npy"
+        traj_npy.write(path, boxes)
+        return io.NodeOutput(ui=ui.PreviewText(f"{path.name}: {boxes.count} boxes, {boxes.frames} frames"))
+
+
+class FitBoxTracks(io.ComfyNode):
+    """The same motion on another canvas or in another number of frames."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ChoreoFitBoxTracks",
+            display_name="Fit Box Tracks",
+            category=CATEGORY,
+            description="Bring box tracks to another size, cropped or stretched as the picture was, and to another number of frames.",
+            inputs=[
+                Boxes.Input("boxes", tooltip="The box tracks to fit."),
+                *_size(),
+                io.Int.Input("frames", default=14, min=1, max=4096, tooltip="Frames of the result; the motion takes the whole of them."),
+                io.Combo.Input("fit", options=["stretch", "crop"], default="stretch", tooltip="How the picture was brought to this size: stretched (Choreo's SVD Conditioning) or cropped to the centre (ComfyUI's SVD_img2vid_Conditioning)."),
+            ],
+            outputs=[Boxes.Output("box_tracks", display_name="boxes", tooltip="The fitted box tracks.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, boxes: BoxTracks, width: int, height: int, frames: int, fit: str) -> io.NodeOutput:
+        return io.NodeOutput(boxes.fitted(width, height, fit).resampled(frames))

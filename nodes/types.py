@@ -1,0 +1,6 @@
+"""The pack's own wire types."""
+
+from comfy_api.latest import io
+
+Boxes = io.Custom("CHOREO_BOXES")
+Target = io.Custom("CHOREO_TARGET")
