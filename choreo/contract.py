@@ -111,6 +111,10 @@ class Target(Protocol):
         """The scalar to lower, float32 with a graph; None where nothing is controlled."""
         ...
 
+    def maps(self, features: Features) -> Mapping[Site, Tensor]:
+        """What the energy compares, as maps [F, H, W, C] to look at."""
+        ...
+
 
 class Backbone(Protocol):
     """Where a model family's features live."""

@@ -14,23 +14,21 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT)]
-
-import host  # noqa: E402
+import host as hosts
+from client import Prompt, PromptRejected, ServerError, node_ids
+from server import Server
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from choreo.metrics.report import Scored
     from choreo.toy.cases import Case
 
 ARMS: dict[str, dict[str, Any]] = {
@@ -38,7 +36,9 @@ ARMS: dict[str, dict[str, Any]] = {
     "unguided": {"ChoreoLatentOptimisation.iterations": 0},
     "ablation": {"ChoreoSGI2VTarget.feature": "own"},
 }
+WORKFLOW = hosts.ROOT / "workflows" / "api" / "sg-i2v-pocket.json"
 QUEUED = 4  # prompts handed to the server at once, so that it never waits for this script
+PATIENCE = 3600.0  # seconds for one prompt with those before it in the queue
 SHOWN = 12  # cases on the contact sheet
 
 Clips = dict[tuple[str, str], "np.ndarray"]  # (run id, arm) -> uint8 [F, 128, 128, 3]
@@ -46,32 +46,60 @@ Clips = dict[tuple[str, str], "np.ndarray"]  # (run id, arm) -> uint8 [F, 128, 1
 
 def main() -> int:
     args = arguments()
-    host.run_inside()
-    from choreo.metrics.report import build, table
+    hosts.enter(args.torch_index)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves through the server's `with`
+    try:
+        report = evaluate(args)
+    except (PromptRejected, ServerError, TimeoutError) as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("Stopped.")
+    from choreo.metrics.report import table
 
-    cases = chosen_cases(args)
-    arms = [arm for arm in ARMS if arm != "ablation" or args.ablation]
-    started = time.monotonic()
-    clips = generate(repeated(cases, args.seeds), arms, dict(args.set))
-    report = build(args.method, score(cases, args.seeds, clips), time.monotonic() - started)
-    if args.save:
-        save(args.save, repeated(cases, args.seeds), clips)
     print(json.dumps(report, indent=2, allow_nan=False) if args.json else table(report))
     return 0
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    meaning = {
+        "cases": "cases of your own instead of the default set",
+        "count": "the first N cases (default: 64, or all of FILE.json)",
+        "seeds": "repeat every case with N noise seeds",
+        "save": "keep the frames and a contact sheet there",
+        "json": "print one JSON object instead of a table",
+        "ablation": "run the arm without the method's alignment (default: yes)",
+        "set": "another value for a node's input, e.g. learning_rate=0.3 or KSampler.steps=30",
+    }
     parser.add_argument("--method", required=True, choices=["sg-i2v"])
-    parser.add_argument("--cases", type=Path, metavar="FILE.json", help="cases of your own instead of the default set")
-    parser.add_argument("--count", type=positive, metavar="N", help="the first N cases (default: 64, or all of FILE)")
-    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="repeat every case with N noise seeds")
-    parser.add_argument("--save", type=Path, metavar="DIR", help="keep the frames and a contact sheet there")
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    parser.add_argument("--ablation", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--set", type=setting, action="append", default=[], metavar="INPUT=VALUE",
-                        help="another value for a node's input, e.g. learning_rate=0.3 or KSampler.steps=30")  # fmt: skip
+    parser.add_argument("--cases", type=Path, metavar="FILE.json", help=meaning["cases"])
+    parser.add_argument("--count", type=positive, metavar="N", help=meaning["count"])
+    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help=meaning["seeds"])
+    parser.add_argument("--save", type=Path, metavar="DIR", help=meaning["save"])
+    parser.add_argument("--json", action="store_true", help=meaning["json"])
+    flag = argparse.BooleanOptionalAction
+    parser.add_argument("--ablation", action=flag, default=True, help=meaning["ablation"])
+    changes = {"type": setting, "action": "append", "default": [], "metavar": "INPUT=VALUE"}
+    parser.add_argument("--set", **changes, help=meaning["set"])
+    hosts.add_arguments(parser)
     return parser.parse_args()
+
+
+def evaluate(args: argparse.Namespace) -> dict[str, Any]:
+    """Run every case in every arm, measure, keep what --save asks for, and report."""
+    from choreo.metrics.report import build
+    from choreo.metrics.score import repeated, score
+
+    cases = chosen_cases(args)
+    runs = repeated(cases, args.seeds)
+    arms = [arm for arm in ARMS if arm != "ablation" or args.ablation]
+    prompts = {(run.id, arm): prompt_for(run, arm, dict(args.set)) for run in runs for arm in arms}
+    started = time.monotonic()
+    clips = generate(runs, prompts)
+    report = build(args.method, list(score(cases, args.seeds, clips)), time.monotonic() - started)
+    if args.save:
+        save(args.save, runs, clips)
+    return report
 
 
 def positive(text: str) -> int:
@@ -104,56 +132,124 @@ def chosen_cases(args: argparse.Namespace) -> list[Case]:
         sys.exit(str(error))
 
 
-def repeated(cases: list[Case], seeds: int) -> list[Case]:
-    """Every case with noise_seed + 0 … seeds - 1; with more than one, ids end with -s0, -s1 …"""
-    if seeds == 1:
-        return cases
-    return [
-        replace(case, id=f"{case.id}-s{extra}", noise_seed=case.noise_seed + extra)
-        for case in cases
-        for extra in range(seeds)
-    ]
+def generate(runs: list[Case], prompts: Mapping[tuple[str, str], Prompt]) -> Clips:
+    """The clips of all prompts, from one server that always has several of them waiting."""
+    # The server is left first: after a failure it ends, and with it the prompts that the pool waits for.
+    with ThreadPoolExecutor(QUEUED) as pool, Server() as server:
+        for run in runs:
+            server.upload_image(start_png(run), start_name(run))
 
+        def clip(job: tuple[str, str]) -> np.ndarray:
+            prompt = prompts[job]
+            run = server.run(prompt, timeout=PATIENCE)
+            if run.error or run.interrupted:
+                sys.exit(f"{' '.join(job)}: {run.error.message if run.error else 'interrupted'}")
+            return server.frames(run, the_node(prompt, "SaveImage"))
 
-def generate(runs: list[Case], arms: list[str], changes: dict[str, Any]) -> Clips:
-    """The clips of all runs and arms from one server, in its own order of work."""
-    from server import Server
-
-    jobs = [(case, arm) for case in runs for arm in arms]
-    with Server() as server, ThreadPoolExecutor(QUEUED) as pool:
-
-        def clip(job: tuple[Case, str]) -> np.ndarray:
-            case, arm = job
-            image = server.upload_image(start_png(case), f"choreo_{case.id}.png")
-            return fetched(server, server.run(prompt_for(case, arm, image, changes)))
-
-        return dict(zip(((case.id, arm) for case, arm in jobs), progress(pool.map(clip, jobs), len(jobs)), strict=True))
+        results = progress(pool.map(clip, prompts), len(prompts))
+        return dict(zip(prompts, results, strict=True))
 
 
 def progress(results: Iterator[np.ndarray], count: int) -> Iterator[np.ndarray]:
     """Hand results on with one line on stderr: how many, and how long the rest will take."""
     started = time.monotonic()
     for number, result in enumerate(results, 1):
-        left = (time.monotonic() - started) / number * (count - number)
-        print(f"\r{number} of {count} clips, {left // 60:.0f} min {left % 60:02.0f} s left ", end="", file=sys.stderr)
+        left = round((time.monotonic() - started) / number * (count - number))
+        line = f"\r{number} of {count} clips, {left // 60} min {left % 60:02} s left "
+        print(line, end="", file=sys.stderr, flush=True)
         yield result
     print(file=sys.stderr)
 
 
-def score(cases: list[Case], seeds: int, clips: Clips) -> list[Scored]:
-    """Measure every run, with the target of the next case of the same length as a false one."""
-    from choreo.metrics.report import Scored
+def prompt_for(case: Case, arm: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """The example workflow with the case in it: its start image, box, frames, bucket and noise.
 
-    return [
-        Scored(
-            id=run.id,
-            case=cases[number // seeds].id,
-            **{arm: measured(run, clips.get((run.id, arm))) for arm in ARMS},
-            frozen=0.0,
-            shuffled=0.0,
-        )
-        for number, run in enumerate(repeated(cases, seeds))
+    The arms differ by the inputs in `ARMS` only. `changes` (of --set) hold for every arm, and never
+    undo what makes the arm.
+    """
+    prompt = json.loads(WORKFLOW.read_text(encoding="utf-8"))
+    prompt[the_node(prompt, "ChoreoPocketScene")] = {
+        "class_type": "LoadImage",
+        "inputs": {"image": start_name(case)},
+    }
+    inputs = {
+        "ChoreoBoxTrajectory.boxes": drawing(case),
+        "ChoreoBoxTrajectory.frames": case.frames,
+        "ChoreoSVDConditioning.video_frames": case.frames,
+        "ChoreoSVDConditioning.motion_bucket_id": max(1, round(case.bucket)),
+        "KSampler.seed": case.noise_seed,
+        "SaveImage.filename_prefix": f"choreo/{case.id}_{arm}",
+    }
+    for name, value in {**inputs, **changes, **ARMS[arm]}.items():
+        change(prompt, name, value)
+    return prompt
+
+
+def the_node(prompt: Prompt, kind: str) -> str:
+    """The id of the only node of a class."""
+    (key,) = node_ids(prompt, kind)
+    return key
+
+
+def change(prompt: Prompt, name: str, value: Any) -> None:
+    """Set the input `name` ("learning_rate", or "KSampler.steps"); exits if it is not exactly one."""
+    kind, _, key = name.rpartition(".")
+    nodes = [n for n in prompt.values() if key in n["inputs"] and kind in ("", n["class_type"])]
+    if len(nodes) != 1:
+        known = [f"{n['class_type']}.{k}" for n in prompt.values() for k in n["inputs"]]
+        sys.exit(f"--set {name}: {len(nodes)} inputs are called so; choose one of {', '.join(known)}.")
+    nodes[0]["inputs"][key] = value
+
+
+def drawing(case: Case) -> str:
+    """The case's box as the box editor would store it."""
+    import torch
+
+    from choreo.controls import BoxTracks, boxes_to_text
+    from choreo.toy.cases import boxes
+
+    sprite = case.sprites[0]
+    label = f"{sprite.color} {sprite.shape}"
+    drawn = torch.from_numpy(boxes(case))
+    return boxes_to_text(BoxTracks.from_centres((128, 128), drawn, labels=[label]))
+
+
+def start_name(case: Case) -> str:
+    return f"choreo_{case.id}.png"
+
+
+def start_png(case: Case) -> bytes:
+    from choreo.toy.cases import start_image
+
+    return png(start_image(case))
+
+
+def png(picture: np.ndarray) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def save(folder: Path, runs: list[Case], clips: Clips) -> None:
+    """Write ID_ARM.npz of every run, and contact.png of the first ones."""
+    import numpy as np
+
+    from choreo.metrics.contact import Strip, contact_sheet
+    from choreo.toy.cases import boxes, start_image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    cases = {run.id: run for run in runs}
+    for (name, arm), frames in clips.items():
+        case = cases[name]
+        np.savez_compressed(folder / f"{name}_{arm}.npz", frames=frames, target=case.target,
+                            color=case.sprites[0].color)  # fmt: skip
+    strips = [
+        Strip(start_image(run), boxes(run)[:, 0], [clips[run.id, "unguided"], clips[run.id, "guided"]])
+        for run in runs[:SHOWN]
     ]
+    (folder / "contact.png").write_bytes(png(contact_sheet(strips)))
 
 
 if __name__ == "__main__":

@@ -176,7 +176,44 @@ def curve(folder: Path) -> None:
 
 
 def export(args: argparse.Namespace) -> None:
-    raise SystemExit("export: not written yet")
+    """Averaged weights of every finished or running training, as fp16 safetensors with their story."""
+    import torch
+    from choreo.models.pocket import FOLDER
+    from choreo.toy import svd
+    from safetensors.torch import save_file
+
+    constants = dict(num_head_channels=svd.HEAD_CHANNELS, sigma_max=svd.SIGMA_MAX, sigma_min=svd.SIGMA_MIN,
+                     fps=svd.FPS)  # fmt: skip
+    FOLDER.mkdir(exist_ok=True)
+    for what in ("svd", "vae"):
+        saved = args.out / what / "checkpoint.pt"
+        if not saved.exists():
+            print(f"{what}: no checkpoint in {saved.parent}, left as it is")
+            continue
+        state = torch.load(saved, map_location="cpu", weights_only=True)
+        model, _ = build(what)
+        model.load_state_dict(state["model"])
+        for parameter, mean in zip((p for p in model.parameters() if p.requires_grad), state["average"], strict=True):
+            parameter.data.copy_(mean)
+        trained = state["args"]
+        story = dict(
+            kind=f"pocket-{what}", steps=state["step"], clips=state["step"] * int(trained["batch"]),
+            frames=int(trained["frames"]), seed=int(trained["seed"]), minutes=round(state["seconds"] / 60, 1),
+            revision=revision(), **(constants if what == "svd" else {}),
+        )  # fmt: skip
+        weights = {key: value.half().contiguous() for key, value in model.state_dict().items()}
+        path = FOLDER / f"pocket-{what}.safetensors"
+        save_file(weights, path, metadata={"format": "pt", "choreo": json.dumps(story)})
+        (FOLDER / f"pocket-{what}-curve.png").write_bytes((args.out / what / "curve.png").read_bytes())
+        print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, {story}")
+
+
+def revision() -> str:
+    """The commit the trainer is at, or "unknown" outside a checkout."""
+    import subprocess
+
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -74,7 +75,7 @@ class BoxTracks:
         fps: float | None = None,
     ) -> BoxTracks:
         """Box tracks from [F, N, 4] (cx, cy, w, h) pixels; visible, unnamed objects unless told otherwise."""
-        boxes = torch.as_tensor(boxes).detach().to("cpu", torch.float64)
+        boxes = boxes.detach().to("cpu", torch.float64)
         count = boxes.shape[1] if boxes.ndim == 3 else 0
         if visibility is None:
             visibility = torch.ones(boxes.shape[:2], dtype=torch.bool)
@@ -98,13 +99,11 @@ class BoxTracks:
         labels: Sequence[str] | None = None,
         fps: float | None = None,
     ) -> BoxTracks:
-        """Box tracks from [F, N, 4] (x1, y1, x2, y2) pixels; `corners` gives float32 input back bit for bit."""
-        corners = torch.as_tensor(corners).detach().to("cpu", torch.float64)
+        """Box tracks from [F, N, 4] (x1, y1, x2, y2) pixels; `corners()` gives float32 ones back exactly."""
+        corners = corners.detach().to("cpu", torch.float64)
         first, last = corners[..., :2], corners[..., 2:]
         boxes = torch.cat([(first + last) / 2, last - first], dim=-1)
-        return cls.from_centres(
-            canvas, boxes, visibility=visibility, roles=roles, labels=labels, fps=fps
-        )
+        return cls.from_centres(canvas, boxes, visibility=visibility, roles=roles, labels=labels, fps=fps)
 
     @property
     def frames(self) -> int:
@@ -140,7 +139,7 @@ class BoxTracks:
         before = time.long()
         after = (before + 1).clamp(max=last)
         boxes = self.boxes[before].lerp(self.boxes[after], (time - before)[:, None, None])
-        fps = self.fps * (frames - 1) / last if self.fps and last and frames > 1 else None
+        fps = rate_over_same_time(self.fps, self.frames, frames)
         return replace(self, boxes=boxes, visibility=self.visibility[(time + 0.5).long()], fps=fps)
 
     def fitted(self, width: int, height: int, fit: str) -> BoxTracks:
@@ -176,7 +175,7 @@ class BoxTracks:
                 f"{self.name(box)} is hidden in frame {frame}, which {where} cannot hold: make it visible."
             )
 
-    def to_tracks(self) -> dict[str, object]:
+    def to_tracks(self) -> dict[str, Any]:
         """The host's TRACKS of the box centres, hidden where they leave the canvas, plus our own keys.
 
         track_path: [F, N, 2] float32 pixels. track_visibility: [F, N] bool. canvas, fps, source_frame
@@ -212,10 +211,12 @@ class BoxTracks:
         if not wrong.any():
             return
         frame, box, field = wrong.nonzero()[0].tolist()
-        low = f"above 0 and at most {MAX_PIXELS:g}" if field >= 2 else f"{-MAX_PIXELS:g} to {MAX_PIXELS:g}"
+        allowed = (
+            f"above 0 and at most {MAX_PIXELS:g}" if field >= 2 else f"{-MAX_PIXELS:g} to {MAX_PIXELS:g}"
+        )
         raise ValueError(
             f"{self.name(box)}, frame {frame}: the {_FIELDS[field]} is "
-            f"{self.boxes[frame, box, field].item():g}; allowed are {low} pixels."
+            f"{self.boxes[frame, box, field].item():g}; allowed are {allowed} pixels."
         )
 
     def _refuse_outside(self, reason: str) -> None:
@@ -223,3 +224,8 @@ class BoxTracks:
             outside = overshoot(corners, self.canvas)
             if outside:
                 raise ValueError(f"{self.name(box)}, frame 0: {outside}, {reason}.")
+
+
+def rate_over_same_time(fps: float | None, before: int, after: int) -> float | None:
+    """Frame rate that keeps the duration when a number of frames changes; a single frame has none."""
+    return fps * (after - 1) / (before - 1) if fps and before > 1 and after > 1 else None

@@ -73,7 +73,8 @@ class Curve:
         length has no speed and is timed by its keys.
         """
         if len(points) == 1:
-            return cls((times[0],) * 2, tuple(eases) * 2, ((points[0],) * 4,))
+            (rest,) = points
+            return cls((times[0],) * 2, tuple(eases) * 2, ((rest, rest, rest, rest),))
         if path == "smooth":
             cubics = _catmull_rom(points)
         else:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -43,7 +42,7 @@ def load_json(text: str) -> Any:
     """The value of a JSON text within the limits of size and depth; single quotes do for double ones."""
     if len(text) > MAX_CHARACTERS:
         raise ValueError(
-            f"The drawing has {len(text)} characters; at most {MAX_CHARACTERS} are read. Remove keys or strokes."
+            f"The drawing has {len(text)} characters; at most {MAX_CHARACTERS} are read: remove keys from it."
         )
     if len(text) > _LARGE:
         logging.warning("A Choreo drawing has %d characters: the editor will be slow.", len(text))
@@ -54,7 +53,7 @@ def load_json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise ValueError(f"The drawing is not valid JSON ({error}); reset the editor or repair it.") from error
+        raise ValueError(f"The drawing is not valid JSON ({error}); repair or reset it.") from error
 
 
 def read_document(value: Any, kind: str) -> Document:
@@ -82,7 +81,9 @@ def migrated(
     document: Document, migrations: Mapping[int, Migration] = MIGRATIONS, version: int = VERSION
 ) -> Document:
     """The document in the present version, by one pure function per version step; newer ones are refused."""
-    found = whole(document, "version", "The drawing", 1, 2**31)
+    found = document.get("version")
+    if type(found) is not int or found < 1:
+        raise ValueError(f"The drawing has the version {shown(found)}; it must be a whole number from 1.")
     if found > version:
         raise ValueError(
             f"The drawing has version {found}, this ComfyUI-Choreo reads up to {version}: "
@@ -131,7 +132,7 @@ def _tidy(value: Any) -> Any:
         return {key: _tidy(value[key]) if key in _ORDER else value[key] for key in keys}
     if isinstance(value, list | tuple):
         return [_tidy(item) for item in value]
-    if isinstance(value, float) and math.isfinite(value):
+    if isinstance(value, float):
         rounded = round(value, DECIMALS)
         return int(rounded) if rounded.is_integer() else rounded
     return value

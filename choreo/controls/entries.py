@@ -39,7 +39,7 @@ def number(
     entry: dict[str, Any], name: str, where: str, low: float, high: float, default: float | None = None
 ) -> float:
     """The finite number under a name, within low … high; None as default means that it must be there."""
-    return checked_number(entry.get(name, default), f"{name}", where, low, high)
+    return checked_number(entry.get(name, default), name, where, low, high)
 
 
 def whole(entry: dict[str, Any], name: str, where: str, low: int, high: int) -> int:
@@ -65,7 +65,7 @@ def numbers(value: Any, name: str, where: str, ranges: Sequence[tuple[float, flo
     if not isinstance(value, list) or len(value) != len(ranges):
         raise ValueError(f"{where}: {name} = {shown(value)} must be a list of {len(ranges)} numbers.")
     return tuple(
-        checked_number(item, f"{name}[{i}]", where, *limits)
+        checked_number(item, f"{name}, entry {i + 1}", where, *limits)
         for i, (item, limits) in enumerate(zip(value, ranges, strict=True))
     )
 
@@ -95,6 +95,6 @@ def finite_everywhere(value: Any, where: str) -> None:
             finite_everywhere(item, f"{where}, {key}")
     elif isinstance(value, list | tuple):
         for i, item in enumerate(value):
-            finite_everywhere(item, f"{where}[{i + 1}]")
+            finite_everywhere(item, f"{where}, entry {i + 1}")
     elif isinstance(value, float) and not isfinite(value):
         raise ValueError(f"{where} = {value} must be a finite number.")

@@ -60,7 +60,7 @@ def nudged_inside(boxes: Tensor, size: tuple[float, float], tolerance: tuple[flo
     return torch.cat([boxes[..., :2] + shift, boxes[..., 2:]], dim=-1)
 
 
-def overshoot(corners: Sequence[float], canvas: tuple[float, float]) -> str:
+def overshoot(corners: Sequence[float], canvas: tuple[float, float], tolerance: float = 0.0) -> str:
     """Where corners (x1, y1, x2, y2) leave the canvas, in words with the value; empty when they do not."""
     x1, y1, x2, y2 = corners
     width, height = canvas
@@ -71,6 +71,6 @@ def overshoot(corners: Sequence[float], canvas: tuple[float, float]) -> str:
         ("bottom", "y", y2, y2 - height, height),
     )
     for edge, axis, value, excess, limit in edges:
-        if excess > 0:
+        if excess > tolerance:
             return f"its {edge} edge at {axis} = {value:g} is {excess:g} outside the canvas (0 to {limit:g})"
     return ""

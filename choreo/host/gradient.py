@@ -50,10 +50,10 @@ class LossScale:
 
 @dataclass
 class Pass:
-    """What one pass found. gradient is None where no target controls anything."""
+    """What one pass found. energies: one scalar a target, None where it controls nothing, and so gradient."""
 
     denoised: Tensor | None
-    energies: list[float]
+    energies: list[Tensor | None]
     gradient: Tensor | None
 
 
@@ -73,19 +73,20 @@ class Request:
     scale: LossScale = field(default_factory=LossScale)
 
 
-def grad_pass(request: Request, x: Tensor, sigma: Tensor) -> Pass:
-    """One pass: forward to the last tap (or to the end), one backward.
+def grad_pass(request: Request, x: Tensor, sigma: float) -> Pass:
+    """One pass: forward to the last tap (or to the end), one backward; again only if float16 overflowed.
 
-    x: latent as the sampler holds it; sigma: [B]. The gradient is float32, unscaled, detached.
+    x: latent as the sampler holds it. The gradient is float32, unscaled, detached.
     """
     while True:
-        found = _attempt(request, x, sigma)
+        found = single_pass(request, x, sigma)
         if found.gradient is None or bool(torch.isfinite(found.gradient).all()):
             return found
         request.scale.lower()
 
 
-def _attempt(request: Request, x: Tensor, sigma: Tensor) -> Pass:
+def single_pass(request: Request, x: Tensor, sigma: float) -> Pass:
+    """`grad_pass` without the look at the numbers."""
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
@@ -93,8 +94,8 @@ def _attempt(request: Request, x: Tensor, sigma: Tensor) -> Pass:
         if request.checkpoint:
             stack.enter_context(checkpointed(request.backbone.layers(request.model)))
         z = x.detach().clone().float().requires_grad_(True)
-        reading = Reading(request, request.backbone.latent_grid(x.shape), float(sigma.flatten()[0]))
-        denoised = reading.run(z, sigma.clone())
+        reading = Reading(request, request.backbone.latent_grid(x.shape), sigma)
+        denoised = reading.run(z, z.new_full([len(z)], sigma))
         energies, loss = reading.total()
         if loss is None:
             return Pass(denoised, energies, None)
@@ -172,11 +173,11 @@ class Reading:
                 if energy is not None:
                     energies.append(energy)
 
-    def total(self) -> tuple[list[float], Tensor | None]:
-        """Energy of each target (mean over conditionings; nan where none) and their weighted sum."""
+    def total(self) -> tuple[list[Tensor | None], Tensor | None]:
+        """Energy of each target, the mean over conditionings, and their weighted sum."""
         means = [torch.stack(e).mean() if e else None for e in self.energies]
         terms = [t.weight * m for t, m in zip(self.request.targets, means, strict=True) if m is not None]
-        return [float("nan") if m is None else float(m.detach()) for m in means], sum(terms[1:], terms[0]) if terms else None
+        return [None if m is None else m.detach() for m in means], sum(terms[1:], terms[0]) if terms else None
 
 
 def union(selections: Any) -> Selection:

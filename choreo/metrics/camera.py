@@ -2,8 +2,9 @@
 
 The ground of the toy world is smooth, a few waves of some 70 px. Whitening its spectrum, as plain
 phase correlation does, amplifies what is not there (errors of 8 to 20 px on known pans); so the peak
-is taken of the normalised correlation under masks, computed by Fourier transforms (Padfield,
-"Masked object registration in the Fourier domain", 2012), which is right to half a pixel.
+is taken of the normalised correlation under masks, computed by Fourier transforms (Padfield, "Masked
+object registration in the Fourier domain", 2012), which is right to half a pixel. Waves repeat, so a
+frame's displacement is looked for near that of the frame before.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from ..toy.world import CANVAS
 from .tracker import saturated
 
 OVERLAP = 0.3  # share of the largest overlap of the two masks below which a displacement is not trusted
+STEP = 16  # px along an axis that the ground may move from one frame to the next
+LEAST = 0.1  # share of a frame that must be ground
 MARGIN = 4  # px around every sprite that do not count as ground: its soft edge
 
 
@@ -25,9 +28,14 @@ def ground_displacement(frames: np.ndarray) -> np.ndarray:
     ground = ~_grown(saturated(frames), MARGIN * frames.shape[1] // CANVAS)
     picture = frames.mean(-1) / 255
     pixel = CANVAS / frames.shape[1]
-    pairs = zip(picture[1:], ground[1:], strict=True)
-    moved = [_shift(picture[0], later, ground[0], seen) for later, seen in pairs]
-    return np.array([np.zeros(2), *moved]) * pixel
+    near, moved = np.zeros(2), [np.zeros(2)]
+    for later, seen in zip(picture[1:], ground[1:], strict=True):
+        if min(ground[0].mean(), seen.mean()) < LEAST:
+            moved.append(np.full(2, np.nan))
+            continue
+        near = _peak(_likeness(picture[0], later, ground[0], seen), near, STEP / pixel)
+        moved.append(near)
+    return np.array(moved) * pixel
 
 
 def _grown(mask: np.ndarray, by: int) -> np.ndarray:
@@ -38,17 +46,14 @@ def _grown(mask: np.ndarray, by: int) -> np.ndarray:
     return np.any([rows[:, :, i : i + size] for i in range(2 * by + 1)], axis=0)
 
 
-def _shift(a: np.ndarray, b: np.ndarray, seen_a: np.ndarray, seen_b: np.ndarray) -> np.ndarray:
-    """Displacement (x, y) of picture b [S, S] against a, from the pixels seen [S, S] in each."""
-    size = a.shape[-1]
-    if min(seen_a.mean(), seen_b.mean()) < 0.1:
-        return np.full(2, np.nan)
-
-    def spectrum(field: np.ndarray) -> np.ndarray:
-        return np.fft.rfft2(field, s=(2 * size, 2 * size))
+def _likeness(a: np.ndarray, b: np.ndarray, seen_a: np.ndarray, seen_b: np.ndarray) -> np.ndarray:
+    """Normalised correlation [2S, 2S] of picture b [S, S] with a at every displacement, row and column
+    modulo 2S, over the pixels seen in both; -1 where these are too few."""
+    size = 2 * len(a)
 
     def correlate(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return np.fft.irfft2(spectrum(y) * np.conj(spectrum(x)), s=(2 * size, 2 * size))
+        shape = (size, size)  # padded, so that nothing wraps around
+        return np.fft.irfft2(np.conj(np.fft.rfft2(x, s=shape)) * np.fft.rfft2(y, s=shape), s=shape)
 
     a, b = a * seen_a, b * seen_b
     count = correlate(seen_a, seen_b)
@@ -58,19 +63,24 @@ def _shift(a: np.ndarray, b: np.ndarray, seen_a: np.ndarray, seen_b: np.ndarray)
     product = correlate(a, b) - sum_a * sum_b / count
     power_a = correlate(a * a, seen_b) - sum_a**2 / count
     power_b = correlate(seen_a, b * b) - sum_b**2 / count
-    likeness = product / np.sqrt(np.maximum(power_a * power_b, 1e-9))
-    return _peak(np.where(trusted, likeness, -1.0))
+    return np.where(trusted, product / np.sqrt(np.maximum(power_a * power_b, 1e-9)), -1.0)
 
 
-def _peak(surface: np.ndarray) -> np.ndarray:
-    """Place (x, y) of the maximum of a periodic surface, refined by a parabola along each axis."""
-    size = len(surface)
-    row, column = np.unravel_index(surface.argmax(), surface.shape)
-    place = []
-    for axis, index in ((1, int(column)), (0, int(row))):
-        line = surface[row] if axis == 1 else surface[:, column]
-        low, top, high = line[index - 1], line[index], line[(index + 1) % size]
-        bend = low - 2 * top + high
-        step = 0.5 * (low - high) / bend if bend < 0 else 0.0
-        place.append((index + step + size / 2) % size - size / 2)
-    return np.array(place)
+def _peak(likeness: np.ndarray, near: np.ndarray, reach: float) -> np.ndarray:
+    """Displacement (x, y) of the largest likeness within reach of `near`, between the pixels by parabolas."""
+    size = len(likeness)
+    axis = (np.arange(size) + size // 2) % size - size // 2
+    x, y = (np.abs(axis - centre) <= reach for centre in near)
+    searched = np.where(y[:, None] & x, likeness, -1.0)
+    row, column = np.unravel_index(searched.argmax(), searched.shape)
+    return np.array([
+        axis[column] + _vertex(likeness[row], int(column)),
+        axis[row] + _vertex(likeness[:, column], int(row)),
+    ])  # fmt: skip
+
+
+def _vertex(line: np.ndarray, top: int) -> float:
+    """Offset of the vertex of the parabola through an entry and its neighbours, at most 1 either way."""
+    low, middle, high = line[top - 1], line[top], line[(top + 1) % len(line)]
+    bend = low - 2 * middle + high
+    return float(np.clip(0.5 * (low - high) / bend, -1, 1)) if bend < 0 else 0.0

@@ -52,7 +52,8 @@ def build(method: str, runs: list[Scored], seconds: float) -> dict[str, Any]:
     metrics = {}
     for name in METRICS:
         guided, unguided = arms(name)
-        metrics[name] = {"guided": summary(guided), "unguided": summary(unguided)} | paired_ratio(guided, unguided)
+        means = {"guided": summary(guided), "unguided": summary(unguided)}
+        metrics[name] = means | paired_ratio(guided, unguided)
     guided, unguided = arms(PRIMARY)
     nothing = math.nan
     controls = {
@@ -94,9 +95,9 @@ def _plain(value: Any) -> Any:
 def table(report: dict[str, Any]) -> str:
     """The report as text: metrics, controls, guards, and the cases whose gain is none."""
     lines = [
-        f"{report['method']}: {report['cases']} cases, {report['seconds']:.0f} s; mean (median) [95 % interval]",
+        f"{report['method']}: {report['cases']} cases, {report['seconds']:.0f} s",
         "",
-        f"{'':22}{'guided':>30}{'unguided':>30}   guided / unguided",
+        f"{'mean (median) [95 %]':22}{'guided':>30}{'unguided':>30}   guided / unguided",
     ]
     for name, entry in report["metrics"].items():
         ratio = f"{_figure(entry['ratio'])} [{_figure(entry['ratio_lo'])}, {_figure(entry['ratio_hi'])}]"

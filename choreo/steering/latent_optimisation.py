@@ -61,6 +61,12 @@ def karras_position(sigma: float, sigma_max: float, sigma_min: float, rho: float
     return (high - max(sigma, 0.0) ** (1 / rho)) / (high - low)
 
 
+def karras_sigma(position: float, sigma_max: float, sigma_min: float, rho: float = 7.0) -> float:
+    """The sigma at a place on the Karras curve: the inverse of `karras_position`."""
+    high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
+    return (high + position * (low - high)) ** rho
+
+
 def optimise(x: Tensor, gradient: Callable[[Tensor], Tensor | None], settings: Settings) -> Tensor:
     """AdamW on a copy of the latent, then the frequency blend with the latent as it was.
 
@@ -105,18 +111,17 @@ class LatentOptimisation:
             checkpoint=memory.use_checkpointing(self.settings.checkpointing, backbone, model, latent, x.device),
             scale=LossScale.suited(dtype),
         )  # fmt: skip
-        sigmas = sigma.expand(x.shape[0])
-        energies: list[float] = []
+        energies: list[Tensor] = []
 
         def gradient(z: Tensor) -> Tensor | None:
             check_interrupt()
             with memory.explained(latent, request.checkpoint):
-                found = grad_pass(request, z, sigmas)
-            energies.append(found.energies[0])
+                found = grad_pass(request, z, float(sigma))
+            energies.extend(e for e in found.energies if e is not None)
             return found.gradient
 
         result = optimise(x, gradient, self.settings)
-        log.info("Choreo: sigma %.4g, energy %s", float(sigma), " ".join(f"{e:.4g}" for e in energies))
+        log.info("Choreo: sigma %.4g, energy %s", float(sigma), " ".join(f"{float(e):.4g}" for e in energies))
         return result
 
 

@@ -10,7 +10,7 @@ Source: "SG-I2V: Self-Guided Trajectory Control in Image-to-Video Generation", Â
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -73,14 +73,17 @@ class SGI2V:
         return chosen
 
     def energy(self, features: Features, step: Step) -> Tensor | None:
-        maps = [self.feature_map(feat) for feat in features.values()]
+        maps = list(self.maps(features).values())
         grid = step.latent
         corners = self.boxes.fitted(grid.cols * CELL, grid.rows * CELL, "stretch").corners()
         boxes = cell_boxes(corners, grid.rows, grid.cols)
         return box_energy(maps, boxes, (grid.rows, grid.cols), self.heatmap_sigma, self.boxes.visibility)
 
-    def feature_map(self, feat: Feat) -> Tensor:
-        """Map [F, H, W, C], float32, of one site of one conditioning (B = 1)."""
+    def maps(self, features: Features) -> Mapping[Site, Tensor]:
+        """Maps [F, H, W, C], float32, of one conditioning (B = 1)."""
+        return {site: self._map(feat) for site, feat in features.items()}
+
+    def _map(self, feat: Feat) -> Tensor:
         if self.feature == "block":
             assert feat.out is not None
             return feat.out[0].float()
@@ -143,9 +146,9 @@ def box_energy(maps: Sequence[Tensor], boxes: Sequence[Sequence[CellBox]], size:
             if box.size not in weights:
                 weights[box.size] = gaussian(*box.size, sigma) if sigma > 0 else torch.ones(box.size)
             top, left, bottom, right = box.offset
-            weight = weights[box.size][top:bottom, left:right].to(total.device)
+            weight = weights[box.size][top:bottom, left:right]
             error = torch.stack([s.difference(track[0], box, j) for s in samplers]).sum(0) / channels
-            total = total + (weight * error).sum()
+            total = total + (weight.to(error.device) * error).sum()
             mass += float(weight.sum())
     return total / max(1e-8, mass) if mass > 0 else None
 

@@ -177,7 +177,7 @@ def _case(entry: Any, place: str) -> Case:
         world=_world(entry["world"], place),
         sprites=sprites,
         bucket=_number(entry.get("bucket", straight_length(path)), f"{place}: bucket", 0, LARGEST_BUCKET),
-        noise_seed=_integer(entry["noise_seed"], f"{place}: noise_seed", 0, 2**63),
+        noise_seed=_integer(entry["noise_seed"], f"{place}: noise_seed", 0, 2**64 - 1),
         reference=reference,
         prompt=prompt,
         mask=None if mask is None else _choice(mask, f"{place}: mask", MASKS),
@@ -188,7 +188,7 @@ def _world(entry: Any, place: str) -> World:
     place = f"{place}: world"
     _keys(entry, place, ("seed",), ("pan", "zoom"))
     return World(
-        seed=_integer(entry["seed"], f"{place}.seed", 0, 2**63),
+        seed=_integer(entry["seed"], f"{place}.seed", 0, 2**64 - 1),
         pan=_point(entry.get("pan", (0, 0)), f"{place}.pan"),
         zoom=_number(entry.get("zoom", 1.0), f"{place}.zoom", 0.1, 10),
     )

@@ -132,8 +132,8 @@ class Run:
         seen: list[Tensor] = []
 
         def gradient(z: Tensor) -> Tensor | None:
-            found = grad_pass(self.request, z, sigma)
-            losses.append(found.energies[0])
+            found = grad_pass(self.request, z, float(sigma[0]))
+            losses.append(float(found.energies[0]))
             seen.append(z.clone())
             assert found.gradient is not None
             ours[f"grad_{len(seen)}"] = found.gradient
@@ -159,7 +159,7 @@ class Run:
 
         class Watching(SGI2V):
             def energy(self, features: Any, step: Any) -> Tensor | None:
-                maps.extend(self.feature_map(feat).detach() for feat in features.values())
+                maps.extend(m.detach() for m in self.maps(features).values())
                 return energy(self, features, step)
 
         watching = Watching(target.boxes, heatmap_sigma=target.heatmap_sigma)

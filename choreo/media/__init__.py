@@ -1,0 +1,1 @@
+"""Pictures out: controls drawn over frames, contact sheets, videos."""

@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""See it work: run an example in the real ComfyUI, without and with guidance, and look.
+
+    python scripts/demo.py [--out DIR] [--workflow NAME] [--keep] [--torch-index URL]
+
+Writes NAME.mp4, NAME.webp and contact-sheet.png (what was drawn, unguided, guided), and says how closely
+the object of a pocket example followed its box. Sets up a private ComfyUI first where there is none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import host as hosts
+from client import Prompt, PromptRejected, ServerError, node_ids
+from host import say
+from server import Server
+
+if TYPE_CHECKING:
+    import numpy as np
+
+WORKFLOWS = hosts.ROOT / "workflows" / "api"
+CONTROLS = "controls"  # the id of the node that is added to draw the controls
+STEERING = ("ChoreoLatentOptimisation", "ChoreoLatentOptimisationSampler")
+PATIENCE = 24 * 3600.0  # seconds; a large model on a slow machine takes its time
+
+Clips = dict[str, "np.ndarray"]  # what it shows -> frames uint8 [F, H, W, 3]
+
+
+def main() -> int:
+    args = arguments()
+    hosts.enter(args.torch_index)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves through the server's `with`
+    prompt = json.loads((WORKFLOWS / f"{args.workflow}.json").read_text(encoding="utf-8"))
+    try:
+        say("Starting ComfyUI ...")
+        with Server() as server:
+            clips = generate(server, prompt)
+            write(args.out, args.workflow, prompt, clips)
+            say(closeness(prompt, clips))
+            if args.keep:
+                keep(server)
+    except (PromptRejected, ServerError, TimeoutError) as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("Stopped.")
+    return 0
+
+
+def arguments() -> argparse.Namespace:
+    names = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("out", "demo"), help="folder to write to (out/demo)")
+    parser.add_argument("--workflow", choices=names, default="sg-i2v-pocket", help="the example to run")
+    parser.add_argument("--keep", action="store_true", help="leave ComfyUI running until Ctrl-C")
+    hosts.add_arguments(parser)
+    return parser.parse_args()
+
+
+def generate(server: Server, prompt: Prompt) -> Clips:
+    """The controls as drawn, the clip without and the clip with guidance, as far as the example has them."""
+    (saved,) = node_ids(prompt, "SaveImage")
+    controls = drawn_controls(prompt)
+    clips: Clips = {}
+    if node_ids(prompt, *STEERING):
+        clips["unguided"] = run(server, "unguided", unguided(prompt))[saved]
+    guided = run(server, "guided", {**prompt, **controls})
+    drawn = {"drawn": guided[CONTROLS]} if controls else {}
+    return {**drawn, **clips, "guided": guided[saved]}
+
+
+def drawn_controls(prompt: Prompt) -> dict[str, Any]:
+    """A node that draws the target's boxes over the start image, where the prompt has both."""
+    targets, starts = node_ids(prompt, "ChoreoSGI2VTarget"), node_ids(prompt, "ChoreoSVDConditioning")
+    if not (targets and starts):
+        return {}
+    image, boxes = prompt[starts[0]]["inputs"]["init_image"], prompt[targets[0]]["inputs"]["boxes"]
+    return {CONTROLS: {"class_type": "ChoreoPreviewControls", "inputs": {"image": image, "boxes": boxes}}}
+
+
+def unguided(prompt: Prompt) -> Prompt:
+    """The same prompt with zero iterations of guidance."""
+    changed = {
+        key: {**prompt[key], "inputs": {**prompt[key]["inputs"], "iterations": 0}}
+        for key in node_ids(prompt, *STEERING)
+    }
+    return {**prompt, **changed}
+
+
+def run(server: Server, label: str, prompt: Prompt) -> Clips:
+    """Run a prompt, showing its progress; the pictures that each output node shows."""
+    line = ProgressLine(label)
+
+    def show(node: str, done: int, steps: int) -> None:
+        title = prompt[node].get("_meta", {}).get("title", prompt[node]["class_type"])
+        line.show(f"{title} {done}/{steps}", last=done == steps)
+
+    result = server.run(prompt, show, PATIENCE)
+    if result.error:
+        raise ServerError(f"{result.error.node_type} failed: {result.error.message}")
+    if result.interrupted:
+        raise ServerError("The run was interrupted.")
+    line.show(f"done in {result.seconds:.0f} s", last=True)
+    return {node: server.frames(result, node) for node, shown in result.outputs.items() if "images" in shown}
+
+
+class ProgressLine:
+    """A line that is rewritten in a terminal, and written every few seconds elsewhere."""
+
+    def __init__(self, label: str, every: float = 5):
+        self.label, self.every = label, every
+        self.started = self.written = time.monotonic()
+
+    def show(self, text: str, last: bool = False) -> None:
+        now = time.monotonic()
+        line = f"{self.label}: {text} ({now - self.started:.0f} s)"
+        if sys.stdout.isatty():
+            print(f"\r{line:70}", end="\n" if last else "", flush=True)
+        elif last or now - self.written >= self.every:
+            say(line)
+            self.written = now
+
+
+def write(folder: Path, name: str, prompt: Prompt, clips: Clips) -> None:
+    """Write the guided clip as videos, and all clips as a contact sheet."""
+    from choreo.media.pictures import contact_sheet, enlarged
+    from choreo.media.video import write_mp4, write_webp
+
+    folder.mkdir(parents=True, exist_ok=True)
+    starts = node_ids(prompt, "ChoreoSVDConditioning")
+    fps = float(prompt[starts[0]]["inputs"]["fps"]) if starts else 8.0
+    frames = enlarged(clips["guided"])
+    write_mp4(folder / f"{name}.mp4", frames, fps)
+    write_webp(folder / f"{name}.webp", frames, fps)
+    contact_sheet(clips).save(folder / "contact-sheet.png")
+    say(f"Written: {folder / name}.mp4, {folder / name}.webp, {folder / 'contact-sheet.png'}")
+
+
+def closeness(prompt: Prompt, clips: Clips) -> str:
+    """How far the object was from its box on average, in a sentence; only toy scenes can be tracked."""
+    scenes, drawings = node_ids(prompt, "ChoreoPocketScene"), node_ids(prompt, "ChoreoBoxTrajectory")
+    if not (scenes and drawings and "unguided" in clips):
+        return "Look at the contact sheet: only the pocket examples can be measured."
+    from choreo.controls import boxes_from_text
+    from choreo.metrics.measures import PRIMARY, measure
+
+    drawing, color = prompt[drawings[0]]["inputs"], prompt[scenes[0]]["inputs"]["color"]
+    tracks = boxes_from_text(drawing["boxes"], drawing["width"], drawing["height"], drawing["frames"])
+    boxes = tracks.boxes[:, 0].numpy()
+    guided, free = (measure(clips[arm], color, boxes)[PRIMARY] for arm in ("guided", "unguided"))
+    return (
+        f"Mean distance of the {color} object from the centre of its box: {guided:.1f} px guided,"
+        f" {free:.1f} px unguided ({guided / free:.2f} of it)."
+    )
+
+
+def keep(server: Server) -> None:
+    """Leave the server running until Ctrl-C, or until it ends by itself."""
+    say(f"ComfyUI runs at {server.url} (the examples are in its template browser); Ctrl-C stops it.")
+    while server.alive():
+        time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

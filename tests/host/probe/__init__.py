@@ -1,0 +1,99 @@
+"""Nodes that only the tests load: they look into the server's process and say what they see."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+from typing import Any
+
+import torch
+from comfy_api.latest import ComfyExtension, io
+
+
+def _says(text: str) -> io.NodeOutput:
+    return io.NodeOutput(ui={"text": [text]})
+
+
+class ProbeLatent(io.ComfyNode):
+    """A fingerprint of a latent: equal if and only if every bit is."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema("ProbeLatent", category="probe", is_output_node=True, inputs=[io.Latent.Input("latent")])
+
+    @classmethod
+    def execute(cls, latent: dict[str, Any]) -> io.NodeOutput:
+        samples = latent["samples"].detach().float().cpu().contiguous()
+        return _says(hashlib.sha256(samples.numpy().tobytes()).hexdigest())
+
+
+class ProbeModel(io.ComfyNode):
+    """What a gradient pass leaves on a model: it must be nothing."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [io.Model.Input("model"), io.Int.Input("again", default=0)]
+        return io.Schema("ProbeModel", category="probe", is_output_node=True, inputs=inputs)
+
+    @classmethod
+    def execute(cls, model: Any, again: int) -> io.NodeOutput:
+        modules = list(model.model.modules())
+        hooks = sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in modules)
+        forwards = sum("forward" in m.__dict__ for m in modules)
+        functions = sum(len(getattr(m, n, ())) for m in modules for n in ("weight_function", "bias_function"))
+        return _says(f"hooks {hooks}, forwards {forwards}, functions {functions}")
+
+
+class ProbeTensors(io.ComfyNode):
+    """How many tensors live in the process, and their bytes."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [io.Int.Input("again", default=0)]
+        return io.Schema("ProbeTensors", category="probe", is_output_node=True, inputs=inputs)
+
+    @classmethod
+    def execute(cls, again: int) -> io.NodeOutput:
+        gc.collect()
+        storages = {}
+        count = 0
+        for item in gc.get_objects():
+            if isinstance(item, torch.Tensor):
+                count += 1
+                storages[item.untyped_storage().data_ptr()] = item.untyped_storage().nbytes()
+        return _says(f"{count} {sum(storages.values())}")
+
+
+class ProbeImageModel(io.ComfyNode):
+    """A small image model with random weights: a MODEL of a family this pack does not steer."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema("ProbeImageModel", category="probe", inputs=[], outputs=[io.Model.Output()])
+
+    @classmethod
+    def execute(cls) -> io.NodeOutput:
+        from comfy import supported_models
+        from comfy.model_patcher import CoreModelPatcher
+
+        config = {
+            "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 32, "num_res_blocks": [1],
+            "channel_mult": [1], "transformer_depth": [1], "transformer_depth_output": [1, 1],
+            "transformer_depth_middle": 1, "context_dim": 32, "use_spatial_transformer": True, "legacy": False,
+            "use_temporal_attention": False, "use_temporal_resblock": False, "adm_in_channels": None,
+        }  # fmt: skip
+        extra = {"num_heads": 2, "num_head_channels": -1}
+        kind = type("TinySD15", (supported_models.SD15,), {"unet_config": {}, "unet_extra_config": extra})
+        model_config = kind(config)
+        model_config.set_inference_dtype(torch.float32, None)
+        cpu = torch.device("cpu")
+        return io.NodeOutput(CoreModelPatcher(model_config.get_model({}, ""), load_device=cpu, offload_device=cpu))
+
+
+class Extension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [ProbeLatent, ProbeModel, ProbeTensors, ProbeImageModel]
+
+
+async def comfy_entrypoint() -> Extension:
+    return Extension()

@@ -1,0 +1,189 @@
+"""Cases are read strictly, written back as they were, and generated as described."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from choreo.toy.case_set import make_cases
+from choreo.toy.cases import boxes, dump, load_cases, parse_cases, start_image, truth
+from choreo.toy.world import COLORS
+
+
+def document() -> list[dict[str, Any]]:
+    """The example of the schema, with every key."""
+    path = [[64 + 2 * i, 64] for i in range(8)]
+    world = {"seed": 4711, "pan": [0, 0], "zoom": 1.0}
+    sprite = {"color": "red", "shape": "disc", "half": 14, "path": path}
+    aside = {**sprite, "path": [[64, 64 - i] for i in range(8)]}
+    return [
+        {
+            "id": "c001",
+            "frames": 8,
+            "world": dict(world),
+            "sprites": [dict(sprite)],
+            "bucket": 40,
+            "noise_seed": 7,
+            "reference": {"world": dict(world), "sprites": [aside]},
+            "prompt": {"color": "green", "shape": "square"},
+            "mask": "object",
+        }
+    ]
+
+
+def test_every_key_of_the_schema_is_read() -> None:
+    (case,) = parse_cases(document())
+    assert (case.id, case.frames, case.bucket, case.noise_seed, case.mask) == ("c001", 8, 40, 7, "object")
+    assert case.prompt and case.prompt.color == "green"
+    assert case.target[-1].tolist() == [64, 57]  # the reference's path
+    assert parse_cases(json.loads(json.dumps(dump([case])))) == [case]
+
+
+def test_what_may_be_left_out() -> None:
+    entry = document()[0]
+    for key in ("reference", "prompt", "mask", "bucket"):
+        del entry[key]
+    entry["world"] = {"seed": 1}
+    (case,) = parse_cases([entry])
+    assert case.bucket == 14 and case.world.pan == (0, 0) and case.world.zoom == 1
+    assert case.target[-1].tolist() == [78, 64]
+    assert set(dump([case])[0]) == {"id", "frames", "world", "sprites", "bucket", "noise_seed"}
+
+
+def at(*keys: Any, value: Any) -> Callable[[list[Any]], None]:
+    def change(cases: Any) -> None:
+        for key in keys[:-1]:
+            cases = cases[key]
+        cases[keys[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (at(0, "colour", value="red"), "Case number 1: unknown key 'colour'"),
+        (at(0, "world", "tilt", value=1), "Case c001: world: unknown key 'tilt'"),
+        (at(0, "sprites", 0, "size", value=1), r"Case c001: sprites\[0\]: unknown key 'size'"),
+        (at(0, "reference", "pan", value=1), "Case c001: reference: unknown key 'pan'"),
+        (at(0, "prompt", value={"color": "red"}), "Case c001: prompt: the key 'shape' is missing"),
+        (at(0, "id", value="a/b"), "Case number 1: id is 'a/b'"),
+        (at(0, "frames", value=1), "Case c001: frames is 1; it must be a whole number from 2"),
+        (at(0, "frames", value=14), r"Case c001: sprites\[0\].path has 8 entries; .* 14 frames"),
+        (at(0, "sprites", 0, "path", 3, value=[64, math.nan]), r"Case c001: sprites\[0\].path\[3\] is nan"),
+        (at(0, "sprites", 0, "path", 3, value=[64]), r"Case c001: sprites\[0\].path\[3\] is \[64\]; .* pair"),
+        (
+            at(0, "sprites", 0, "path", 0, value=[10, 64]),
+            r"c001: .* starts at \[10.0, 64.0\].*off the canvas",
+        ),
+        (at(0, "sprites", 0, "half", value=[14] * 7), r"Case c001: sprites\[0\].half has 7 entries"),
+        (at(0, "sprites", 0, "half", value="big"), r"Case c001: sprites\[0\].half is 'big'"),
+        (at(0, "sprites", 0, "color", value="teal"), "Case c001: .*color is 'teal'; it must be one of red"),
+        (at(0, "sprites", 0, "shape", value="star"), "Case c001: .*shape is 'star'"),
+        (at(0, "sprites", value=[]), "Case c001: sprites must be a list of at least one"),
+        (at(0, "world", "pan", value=[0, math.inf]), "Case c001: world.pan is inf"),
+        (at(0, "bucket", value=True), "Case c001: bucket is True"),
+        (at(0, "noise_seed", value=1.5), "Case c001: noise_seed is 1.5"),
+        (at(0, "mask", value="hole"), "Case c001: mask is 'hole'"),
+        (at(0, value="c001"), "Case number 1 must be an object"),
+    ],
+)
+def test_a_wrong_case_is_refused_in_one_sentence_that_names_it(change: Any, message: str) -> None:
+    cases = document()
+    change(cases)
+    with pytest.raises(ValueError, match=message) as error:
+        parse_cases(cases)
+    assert "\n" not in str(error.value)
+
+
+def test_a_wrong_document_is_refused(tmp_path: Path) -> None:
+    for wrong in ({}, []):
+        with pytest.raises(ValueError, match="JSON list of at least one case"):
+            parse_cases(wrong)
+    with pytest.raises(ValueError, match="Case c001: this id occurs twice"):
+        parse_cases(document() * 2)
+    (tmp_path / "broken.json").write_text("[{")
+    with pytest.raises(ValueError, match="broken.json is not JSON"):
+        load_cases(tmp_path / "broken.json")
+    (tmp_path / "right.json").write_text(json.dumps(document()))
+    assert load_cases(tmp_path / "right.json")[0].id == "c001"
+
+
+def test_generated_cases_fit_their_own_schema_and_repeat() -> None:
+    cases = make_cases(count=64, seed=0)
+    assert parse_cases(json.loads(json.dumps(dump(cases)))) == cases
+    assert make_cases(count=8, seed=0) == cases[:8] and make_cases(count=8, seed=1) != cases[:8]
+    for case in cases:
+        path, half = case.target, case.sprites[0].halves()[0]
+        assert path.min() >= half and path.max() <= 128 - half  # wholly on the canvas in every frame
+        assert case.bucket == max(1, round(math.dist(*case.sprites[0].path[:: case.frames - 1])))
+        assert max(map(abs, case.world.pan)) <= 5
+
+
+def test_generated_groups_are_what_their_names_say() -> None:
+    cases = make_cases(count=96)
+    groups = {case.id.partition("-")[2] for case in cases}
+    assert groups >= {"straight", "straight-slow", "straight-fast", "curved", "toward", "away", "static"}
+    assert groups >= {"bystander", "pan", "stop", "reverse", "circle"}
+    plain = [c for c in cases if c.id.partition("-")[2].startswith(("straight", "curved"))]
+    assert len(plain) > len(cases) / 2
+    for case in cases:
+        path, group = case.target, case.id.partition("-")[2]
+        steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
+        from_center = np.linalg.norm(path - 64, axis=1)
+        assert (len(case.sprites) == 2) == (group == "bystander")
+        assert (case.world.pan != (0, 0)) == (group == "pan")
+        assert (steps.max() == 0) == (group == "static")
+        if group == "toward":
+            assert from_center[-1] < 8 < from_center[0]
+        if group == "away":
+            assert from_center[0] < 8 < from_center[-1]
+        if group == "stop":
+            assert steps[-1] == 0 < steps[0]
+        if group == "reverse":
+            assert (path[1] - path[0]) @ (path[-1] - path[-2]) < 0
+        if group == "circle":
+            assert steps.std() < 0.1 and np.linalg.norm(path[-1] - path[0]) < 1.1 * steps[0]
+        if group == "bystander":
+            main, other = case.sprites
+            apart = np.linalg.norm(np.array(main.path) - other.path, axis=1)
+            assert main.color != other.color and apart.min() > main.halves()[0] + other.halves()[0]
+
+
+def test_generated_directions_cover_the_circle_evenly() -> None:
+    moving = [c.target[-1] - c.target[0] for c in make_cases(count=64) if c.bucket > 8]
+    angles = np.sort([math.atan2(y, x) for x, y in moving])
+    assert max(b - a for a, b in pairwise([*angles, angles[0] + 2 * math.pi])) < 0.6
+    assert {c.sprites[0].color for c in make_cases(count=12)} == set(COLORS)
+
+
+def test_other_methods_have_no_default_cases_yet() -> None:
+    with pytest.raises(ValueError, match="not for 'motionpro'"):
+        make_cases("motionpro")
+
+
+def test_the_start_image_is_the_first_true_frame_with_the_controlled_sprite_on_top() -> None:
+    entry = document()[0]
+    entry["sprites"].append({"color": "blue", "shape": "square", "half": 16, "path": [[70, 64]] * 8})
+    (case,) = parse_cases([entry])
+    clip = truth(case)
+    assert clip.shape == (8, 128, 128, 3) and clip.dtype == np.uint8
+    assert np.array_equal(start_image(case), clip[0])
+    assert np.allclose(clip[0, 64, 66] / 255, COLORS["red"], atol=0.01)
+    assert np.allclose(clip[0, 64, 82] / 255, COLORS["blue"], atol=0.01)
+
+
+def test_the_drawn_box_is_the_square_around_the_object() -> None:
+    entry = document()[0]
+    entry["sprites"][0]["half"] = [14 + i for i in range(8)]
+    (case,) = parse_cases([entry])
+    drawn = boxes(case)
+    assert drawn.shape == (8, 1, 4) and drawn.dtype == np.float32
+    assert drawn[0, 0].tolist() == [64, 64, 28, 28] and drawn[7, 0].tolist() == [64, 57, 42, 42]

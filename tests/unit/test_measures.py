@@ -1,0 +1,191 @@
+"""The measures reward following the target, and nothing else."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from choreo.metrics.contact import Strip, contact_sheet, draw_box
+from choreo.metrics.measures import PRIMARY, STANDING, destroyed, direction_cos, measure, overlap
+from choreo.metrics.report import Scored, build, table
+from choreo.metrics.score import false_target, repeated, score
+from choreo.metrics.statistics import paired_ratio, summary
+from choreo.metrics.tracker import DIAGONAL
+from choreo.toy.case_set import make_cases
+from choreo.toy.cases import Case, Sprite, World, boxes, truth
+
+PATH = tuple((40.0 + 6 * i, 50.0 + 3 * i) for i in range(8))
+CASE = Case("c", 8, World(3), (Sprite("blue", "square", 14, PATH),), 47, 1)
+
+
+def measured(frames: np.ndarray, case: Case = CASE) -> dict[str, float]:
+    return measure(frames, case.sprites[0].color, boxes(case)[:, 0])
+
+
+def frozen_error() -> float:
+    return float(np.linalg.norm(CASE.target - CASE.target[0], axis=1)[1:].mean())
+
+
+def test_the_truth_follows_in_every_measure() -> None:
+    found = measured(truth(CASE))
+    assert found["motion_error_px"] < 0.3 and found["relative_error_px"] < 0.5 and found["end_error_px"] < 0.3
+    assert found["direction_cos"] > 0.999 and found["mIoU"] > 0.75  # a square's sides are 0.886 of its box's
+    assert found["area_ratio"] == pytest.approx(1, abs=0.05) and found["lost"] == 0
+    assert found["jitter_px"] < 0.5 and found["hue_shift_deg"] < 1 and found["background_motion_px"] < 0.2
+    assert not destroyed(found)
+
+
+def test_a_copied_start_frame_scores_as_frozen() -> None:
+    found = measured(np.repeat(truth(CASE)[:1], 8, axis=0))
+    assert found[PRIMARY] == pytest.approx(frozen_error(), abs=0.3)
+    assert found["direction_cos"] == 0 and not destroyed(found)
+
+
+def test_a_moved_camera_does_not_score_as_a_moved_object() -> None:
+    found = measured(truth(replace(CASE, world=World(3, (6.0, 3.0)))))
+    assert found[PRIMARY] < 0.3  # on the canvas it does follow
+    assert found["relative_error_px"] == pytest.approx(frozen_error(), rel=0.1)
+    assert found["background_motion_px"] == pytest.approx(frozen_error(), rel=0.1)
+
+
+def test_a_destroyed_object_does_not_score_as_success() -> None:
+    empty = truth(replace(CASE, sprites=(Sprite("blue", "square", 14, ((-200.0, -200.0),) * 8),)))
+    clip = np.concatenate([truth(CASE)[:1], empty[1:]])
+    found = measured(clip)
+    assert found[PRIMARY] == pytest.approx(DIAGONAL) and found["lost"] == pytest.approx(7 / 8)
+    assert found["direction_cos"] == 0 and found["mIoU"] == 0 and destroyed(found)
+
+
+@pytest.mark.parametrize("half", [(14.0,) + (6.0,) * 7, (14.0,) + (28.0,) * 7])
+def test_a_shrunk_or_swollen_object_on_the_target_counts_as_destroyed(half: tuple[float, ...]) -> None:
+    found = measured(truth(replace(CASE, sprites=(Sprite("blue", "square", half, PATH),))))
+    assert found[PRIMARY] < 2 and destroyed(found)
+
+
+def test_a_shifted_hue_counts_as_destroyed() -> None:
+    clip = truth(CASE)
+    inside = np.abs(clip[..., 2].astype(int) - clip[..., 0]) > 80
+    inside[0] = False
+    clip[inside] = (80, 20, 240)
+    found = measured(clip)
+    assert found["hue_shift_deg"] > 20 and destroyed(found)
+
+
+def test_a_lost_frame_costs_the_diagonal() -> None:
+    clip = truth(CASE)
+    clip[4] = 128
+    assert measured(clip)[PRIMARY] == pytest.approx(DIAGONAL / 7, abs=0.3)
+
+
+def test_direction_is_judged_where_the_target_has_one() -> None:
+    line = np.arange(8)[:, None] * np.array([[5.0, 0.0]])
+    assert direction_cos(line, line) == pytest.approx(1)
+    assert direction_cos(-line, line) == pytest.approx(-1)
+    assert direction_cos(line[:, ::-1], line) == pytest.approx(0)
+    assert direction_cos(0 * line + STANDING / 4 * (line > 0), line) == 0
+    assert math.isnan(direction_cos(line, 0 * line))
+
+
+def test_overlap_of_boxes() -> None:
+    box = np.array([[10.0, 10.0, 8.0, 8.0]])
+    assert overlap(box, box) == pytest.approx([1])
+    assert overlap(box, box + [[4, 0, 0, 0]]) == pytest.approx([1 / 3])
+    assert overlap(box, box + [[9, 0, 0, 0]]) == [0]
+    assert overlap(box * np.nan, box) == [0]
+
+
+def test_the_interval_holds_the_mean_of_the_population_about_as_often_as_it_says() -> None:
+    random = np.random.default_rng(1)
+    inside = 0
+    for _ in range(100):
+        found = summary(random.normal(10, 3, 40))
+        assert found["lo"] < found["mean"] < found["hi"]
+        inside += found["lo"] <= 10 <= found["hi"]
+    assert 85 <= inside <= 100
+    wide, narrow = summary(random.normal(10, 3, 16)), summary(random.normal(10, 3, 400))
+    assert wide["hi"] - wide["lo"] > 2 * (narrow["hi"] - narrow["lo"])
+
+
+def test_summaries_repeat_and_skip_what_is_unknown() -> None:
+    values = np.array([1.0, 2.0, np.nan, 6.0])
+    assert summary(values) == summary(values)
+    assert summary(values)["mean"] == 3 and summary(values)["median"] == 2
+    assert math.isnan(summary(np.array([np.nan]))["mean"])
+
+
+def test_the_ratio_is_paired() -> None:
+    hard = np.random.default_rng(2).uniform(5, 100, 30)
+    found = paired_ratio(0.5 * hard, hard)
+    assert found == pytest.approx({"ratio": 0.5, "ratio_lo": 0.5, "ratio_hi": 0.5})
+    shuffled = paired_ratio(0.5 * hard[::-1], hard)
+    assert shuffled["ratio"] == pytest.approx(0.5) and shuffled["ratio_hi"] - shuffled["ratio_lo"] > 0.1
+    assert math.isnan(paired_ratio(hard, 0 * hard)["ratio"])
+
+
+def perfect_against_frozen(cases: list[Case], arms: tuple[str, ...]) -> dict[tuple[str, str], np.ndarray]:
+    clips = {}
+    for case in cases:
+        right = truth(case)
+        wrong = np.repeat(right[:1], len(right), axis=0)
+        clips |= {(case.id, arm): right if arm == "guided" else wrong for arm in arms}
+    return clips
+
+
+def test_a_report_of_a_perfect_method() -> None:
+    cases = make_cases(count=4)
+    arms = ("guided", "unguided", "ablation")
+    report = build("sg-i2v", list(score(cases, 1, perfect_against_frozen(cases, arms))), 1.5)
+    assert list(report) == ["method", "cases", "primary", "metrics", "controls", "guards", "seconds"]
+    assert report["cases"] == 4 and report["primary"] == PRIMARY
+    error = report["metrics"][PRIMARY]
+    assert set(error) == {"guided", "unguided", "ratio", "ratio_lo", "ratio_hi"}
+    assert set(error["guided"]) == {"mean", "median", "lo", "hi"}
+    assert error["guided"]["mean"] < 0.3 and error["ratio_hi"] < 0.05
+    controls = report["controls"]
+    assert controls["frozen"]["mean"] == pytest.approx(error["unguided"]["mean"], abs=0.3)
+    assert controls["ablation"]["to_unguided"] == pytest.approx(1)
+    assert controls["shuffled"]["mean"] > 10 and report["guards"]["no_gain"] == []
+    text = table(report)
+    assert "motion_error_px" in text and "shuffled" in text and "no case" in text
+
+
+def test_a_report_without_the_ablation_and_with_a_destroyed_object() -> None:
+    cases = make_cases(count=3)
+    runs = list(score(cases, 1, perfect_against_frozen(cases, ("guided", "unguided"))))
+    runs[1].guided["area_ratio"] = 0.2
+    report = build("sg-i2v", runs, 1.0)
+    assert report["controls"]["ablation"] is None
+    assert report["guards"]["no_gain"] == [cases[1].id] and cases[1].id in table(report)
+
+
+def test_repetitions_of_a_case_are_one_case() -> None:
+    cases = make_cases(count=2)
+    runs = repeated(cases, 2)
+    assert [run.id for run in runs] == [f"{case.id}-s{extra}" for case in cases for extra in (0, 1)]
+    assert [run.noise_seed for run in runs] == [case.noise_seed + extra for case in cases for extra in (0, 1)]
+
+    def run(case: str, error: float) -> Scored:
+        known = dict.fromkeys(measured(truth(CASE)), 1.0)
+        return Scored(case, case, known | {PRIMARY: error}, known, None, 1, 1)
+
+    report = build("sg-i2v", [run("a", 1), run("a", 3), run("b", 8)], 0)
+    assert report["cases"] == 2 and report["metrics"][PRIMARY]["guided"]["mean"] == 5
+
+
+def test_the_false_target_is_of_another_case_of_as_many_frames() -> None:
+    short, long = make_cases(count=3), make_cases(count=1, frames=14)
+    assert np.array_equal(false_target([short[0], *long, short[1]], 0), short[1].target)
+    assert np.array_equal(false_target([*short, *long], 2), short[0].target)
+    assert false_target([short[0], *long], 1) is None
+
+
+def test_the_contact_sheet_shows_every_frame_with_its_box() -> None:
+    clip = truth(CASE)
+    sheet = contact_sheet([Strip(clip[0], boxes(CASE)[:, 0], [clip, clip])] * 2)
+    assert sheet.shape == (2 * 128 + 6, 17 * 128 + 2 * 6, 3) and sheet.dtype == np.uint8
+    box = draw_box(np.zeros((32, 32, 3), np.uint8), np.array([4.0, 16.0, 20.0, 10.0]))
+    assert (box[11, :14] == 255).all() and (box[20, :14] == 255).all() and (box[11:21, 13] == 255).all()
+    assert (box[13:19, :12] == 0).all() and (box[:, 14:] == 0).all()

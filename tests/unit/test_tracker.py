@@ -1,0 +1,116 @@
+"""The tracker finds sprites where they are, and nothing where there is nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from choreo.metrics.camera import ground_displacement
+from choreo.metrics.tracker import track
+from choreo.toy import world
+from choreo.toy.case_set import make_cases
+from choreo.toy.cases import Case, Sprite, World, boxes, truth
+
+
+def case(color: str = "red", shape: str = "disc", half: float = 12, pan: tuple[float, float] = (0, 0),
+         others: tuple[Sprite, ...] = (), start: tuple[float, float] = (30, 40),
+         step: tuple[float, float] = (8.3, 4.7), seed: int = 5) -> Case:  # fmt: skip
+    path = tuple((start[0] + step[0] * i, start[1] + step[1] * i) for i in range(8))
+    return Case("c", 8, World(seed, pan), (Sprite(color, shape, half, path), *others), 40, 1)
+
+
+def standing(color: str, shape: str, x: float, y: float) -> Sprite:
+    return Sprite(color, shape, 17.0, ((x, y),) * 8)
+
+
+def through_a_blurry_codec(frames: np.ndarray, seed: int = 0) -> np.ndarray:
+    """What a small autoencoder does to a clip: blur and noise."""
+    picture = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
+    small = F.avg_pool2d(picture, 4)
+    blurred = F.interpolate(small, scale_factor=4, mode="bilinear", align_corners=False)
+    noise = 0.03 * torch.randn(blurred.shape, generator=torch.Generator().manual_seed(seed))
+    return ((blurred + noise).clamp(0, 1) * 255).byte().permute(0, 2, 3, 1).numpy()
+
+
+@pytest.mark.parametrize("shape", world.SHAPES)
+@pytest.mark.parametrize("color", world.COLORS)
+def test_every_sprite_is_tracked_beside_a_bystander_of_every_other_color(color: str, shape: str) -> None:
+    for other in set(world.COLORS) - {color}:
+        clip = truth(case(color, shape, others=(standing(other, "square", 100, 26),)))
+        seen = track(clip, color)
+        error = np.linalg.norm(seen.centres - case().target, axis=1)
+        assert seen.found.all() and error.max() < 0.3, (other, error)
+        seen = track(through_a_blurry_codec(clip), color)
+        assert np.linalg.norm(seen.centres - case().target, axis=1).max() < 1
+
+
+def test_default_cases_are_tracked_to_a_pixel_through_a_blurry_codec() -> None:
+    for one in make_cases(count=32, seed=3):
+        seen = track(through_a_blurry_codec(truth(one)), one.sprites[0].color)
+        error = np.linalg.norm(seen.centres - one.target, axis=1)
+        assert error.max() < 1, (one.id, error)
+
+
+def test_the_box_and_the_area_are_those_of_the_object() -> None:
+    one = case("green", "disc", half=15)
+    seen = track(truth(one), "green")
+    assert np.abs(seen.box - boxes(one)[:, 0]).max() <= 1.5
+    assert seen.area == pytest.approx(np.pi * 15**2, rel=0.05)
+
+
+def test_another_picture_size_gives_canvas_pixels() -> None:
+    large = truth(case()).repeat(2, axis=1).repeat(2, axis=2)
+    assert np.abs(track(large, "red").centres - case().target).max() < 0.3
+
+
+def test_a_missing_object_is_lost_and_its_neighbours_are_not() -> None:
+    clip = truth(case())
+    clip[3:5] = truth(case("blue"))[3:5]
+    seen = track(clip, "red")
+    assert seen.found.tolist() == [True] * 3 + [False] * 2 + [True] * 3
+    assert np.isnan(seen.centres[3:5]).all() and (seen.area[3:5] == 0).all() and np.isnan(seen.hue[3:5]).all()
+
+
+def test_the_region_that_persists_is_followed_not_a_short_lived_copy() -> None:
+    clip = truth(case())
+    double = truth(case(start=(100, 110), step=(0, 0), half=18))
+    inside = np.linalg.norm(np.indices((128, 128)).transpose(1, 2, 0) + 0.5 - (110, 100), axis=-1) < 10
+    for frame in (2, 5):
+        clip[frame][inside] = double[frame][inside]
+    assert np.abs(track(clip, "red").centres - case().target).max() < 0.3
+
+
+def test_specks_of_the_color_do_not_move_the_centre() -> None:
+    clip = truth(case())
+    clip[:, 120:123, 3:6] = np.array(world.COLORS["red"]) * 255
+    assert np.abs(track(clip, "red").centres - case().target).max() < 0.3
+
+
+@pytest.mark.parametrize(
+    ("frames", "color", "message"),
+    [
+        (np.zeros((2, 8, 8, 3), np.uint8), "teal", "'teal' is none of them"),
+        (np.zeros((2, 8, 8, 3), np.float32), "red", "must be uint8"),
+        (np.zeros((8, 8, 3), np.uint8), "red", r"\[8, 8, 3\]"),
+        (np.zeros((2, 8, 9, 3), np.uint8), "red", "square"),
+    ],
+)
+def test_wrong_input_is_refused_in_words(frames: np.ndarray, color: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        track(frames, color)
+
+
+@pytest.mark.parametrize("pan", [(0.0, 0.0), (4.0, 0.0), (-2.5, 3.5), (0.7, -5.0)])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_ground_is_followed_under_a_moving_object(pan: tuple[float, float], seed: int) -> None:
+    clip = through_a_blurry_codec(truth(case(pan=pan, seed=seed)))
+    moved = ground_displacement(clip)
+    assert np.linalg.norm(moved - np.outer(np.arange(8), pan), axis=1).max() < 2
+
+
+def test_no_ground_to_be_seen_is_not_a_ground_at_rest() -> None:
+    clip = truth(case())
+    clip[4] = np.array(world.COLORS["red"]) * 255
+    assert np.isnan(ground_displacement(clip)[4]).all()
