@@ -97,7 +97,10 @@ class Step:
 class Target(Protocol):
     """What the motion should be: a scalar energy over features."""
 
-    weight: float
+    @property
+    def weight(self) -> float:
+        """Factor on the energy when several targets share a pass."""
+        ...
 
     def select(self, sites: Sequence[Site]) -> Selection:
         """The sites and parts to read. Raises ValueError if the model has none that fit."""

@@ -110,7 +110,9 @@ class SaveBoxTracks(io.ComfyNode):
 
     @classmethod
     def execute(cls, boxes: BoxTracks, filename_prefix: str) -> io.NodeOutput:
-        folder, name, counter, _, _ = folder_paths.get_save_image_path(filename_prefix, folder_paths.get_output_directory())
+        folder, name, counter, _, _ = folder_paths.get_save_image_path(
+            filename_prefix, folder_paths.get_output_directory()
+        )
         path = Path(folder) / f"{name}_{counter:05}_.npy"
         traj_npy.write(path, boxes)
         return io.NodeOutput(ui=ui.PreviewText(f"{path.name}: {boxes.count} boxes, {boxes.frames} frames"))

@@ -59,5 +59,7 @@ class PocketScene(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, color: str, shape: str, x: float, y: float, half_size: float, seed: int) -> io.NodeOutput:
+    def execute(
+        cls, color: str, shape: str, x: float, y: float, half_size: float, seed: int
+    ) -> io.NodeOutput:
         return io.NodeOutput(world.still(color, shape, x, y, half_size, seed))

@@ -41,7 +41,9 @@ class PreviewControls(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, image: Tensor, boxes: BoxTracks | None = None, tracks: dict[str, Any] | None = None) -> io.NodeOutput:
+    def execute(
+        cls, image: Tensor, boxes: BoxTracks | None = None, tracks: dict[str, Any] | None = None
+    ) -> io.NodeOutput:
         if boxes is None and tracks is None:
             raise ValueError("Preview Controls has nothing to draw: connect boxes or tracks.")
         height, width = image.shape[1:3]
@@ -82,11 +84,15 @@ def _track_points(tracks: dict[str, Any], width: int, height: int) -> tuple[Tens
     """Points [F, N, 2] in pixels of the picture and their visibility, from the host's TRACKS."""
     path = tracks.get("track_path")
     if path is None or path.ndim != 3 or path.shape[-1] != 2:
-        raise ValueError("These tracks hold no 'track_path' of shape [frames, points, 2]: connect a TRACKS output.")
+        raise ValueError(
+            "These tracks hold no 'track_path' of shape [frames, points, 2]: connect a TRACKS output."
+        )
     if not bool(torch.isfinite(path).all()):
         raise ValueError("The tracks hold NaN or infinity: check the node that made them.")
     seen = tracks.get("track_visibility")
-    seen = torch.ones(path.shape[:2], dtype=torch.bool) if seen is None else seen.bool().expand(path.shape[:2])
+    seen = (
+        torch.ones(path.shape[:2], dtype=torch.bool) if seen is None else seen.bool().expand(path.shape[:2])
+    )
     canvas = tracks.get("canvas") or (width, height)
     return path * torch.tensor([width / canvas[0], height / canvas[1]]), seen
 
@@ -114,7 +120,15 @@ class PreviewTarget(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, model: Any, target: ChoreoTarget, positive: Any, latent: dict[str, Tensor], sigma: float, seed: int) -> io.NodeOutput:
+    def execute(
+        cls,
+        model: Any,
+        target: ChoreoTarget,
+        positive: Any,
+        latent: dict[str, Tensor],
+        sigma: float,
+        seed: int,
+    ) -> io.NodeOutput:
         backbone = recognise(model.model)
         samples = latent["samples"]
         target.check(backbone.latent_grid(samples.shape))

@@ -31,5 +31,7 @@ class SGI2VTarget(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, boxes: BoxTracks, feature: Feature, weight: str, heatmap_sigma: float, layers: str) -> io.NodeOutput:
+    def execute(
+        cls, boxes: BoxTracks, feature: Feature, weight: str, heatmap_sigma: float, layers: str
+    ) -> io.NodeOutput:
         return io.NodeOutput(SGI2V(boxes, feature, heatmap_sigma if weight == "gaussian" else 0.0, layers))

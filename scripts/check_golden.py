@@ -26,7 +26,10 @@ def main() -> int:
     args = parser.parse_args()
     host.run_inside(cpu=True)  # the goldens are float32 on a CPU
     failed = [file for file in args.files if not check(file)]
-    print(f"{len(args.files) - len(failed)} of {len(args.files)} files agree" + "".join(f"\n  not: {f}" for f in failed))
+    print(
+        f"{len(args.files) - len(failed)} of {len(args.files)} files agree"
+        + "".join(f"\n  not: {f}" for f in failed)
+    )
     return 1 if failed else 0
 
 
@@ -44,7 +47,8 @@ def check(file: Path) -> bool:
     print(f"{file.name} ({meta['kind']})")
     for d in differences:
         verdict = "ok  " if d.passed else "FAIL"
-        print(f"  {verdict} {d.name}: abs {d.absolute:.3g}, rel {d.relative:.3g}, {d.error:.3g} of {d.tolerance:.3g}")
+        within = f"{d.error:.3g} of {d.tolerance:.3g}"
+        print(f"  {verdict} {d.name}: abs {d.absolute:.3g}, rel {d.relative:.3g}, {within}")
     return all(d.passed for d in differences)
 
 

@@ -50,7 +50,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # leaves through the server's `with`
     try:
         report = evaluate(args)
-    except (PromptRejected, ServerError, TimeoutError) as error:
+    except (PromptRejected, ServerError, OSError) as error:  # OSError: a lost connection, a timeout
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit("Stopped.")
@@ -243,8 +243,9 @@ def save(folder: Path, runs: list[Case], clips: Clips) -> None:
     cases = {run.id: run for run in runs}
     for (name, arm), frames in clips.items():
         case = cases[name]
-        np.savez_compressed(folder / f"{name}_{arm}.npz", frames=frames, target=case.target,
-                            color=case.sprites[0].color)  # fmt: skip
+        np.savez_compressed(
+            folder / f"{name}_{arm}.npz", frames=frames, target=case.target, color=case.sprites[0].color
+        )
     strips = [
         Strip(start_image(run), boxes(run)[:, 0], [clips[run.id, "unguided"], clips[run.id, "guided"]])
         for run in runs[:SHOWN]

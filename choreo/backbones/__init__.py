@@ -17,6 +17,6 @@ def recognise(model: Any) -> Backbone:
             return backbone
     known = ", ".join(backbone.family for backbone in BACKBONES)
     raise ValueError(
-        f"Choreo cannot control this model: it is a {type(model).__name__}, and the known families are {known}. "
+        f"Choreo cannot control this model, a {type(model).__name__}; the known families are: {known}. "
         "Connect a model of one of them."
     )

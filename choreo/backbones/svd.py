@@ -12,9 +12,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..contract import Feat, Grid, Part, Site
+from ..contract import Feat, Grid, Kind, Part, Site, Stage
 
-_ATTENTION = {"spatial": "transformer_blocks.0.attn1", "temporal": "time_stack.0.attn1"}
+_ATTENTION: Mapping[Kind, str] = {"spatial": "transformer_blocks.0.attn1", "temporal": "time_stack.0.attn1"}
 _PROJECTION: Mapping[Part, str] = {"q": "to_q", "k": "to_k", "v": "to_v", "out": "to_out"}
 _BLOCK = re.compile(r"(input_blocks|middle_block|output_blocks)\.(\d+)(?:\.\d+)?")
 _SAVED_MAPS = 400  # width-sized maps a forward to the up path's middle keeps, counted at 14x576x1024
@@ -36,15 +36,17 @@ class SVD:
         from comfy.ldm.modules.attention import SpatialVideoTransformer
 
         unet, sites = model.diffusion_model, []
-        count: dict[tuple[str, int], int] = {}
+        count: dict[tuple[Stage, int], int] = {}
         for name, module in _in_order(unet):
             if not isinstance(module, SpatialVideoTransformer):
                 continue
             stage, scale = _place(unet, name)
             depth = count.setdefault((stage, scale), 0)
             count[stage, scale] += 1
-            heads = module.transformer_blocks[0].attn1.heads
-            sites += [Site(f"{name}.{path}", kind, stage, scale, depth, heads) for kind, path in _ATTENTION.items()]
+            heads = unet.get_submodule(f"{name}.{_ATTENTION['spatial']}").heads
+            sites += [
+                Site(f"{name}.{path}", kind, stage, scale, depth, heads) for kind, path in _ATTENTION.items()
+            ]
             sites.append(Site(name, "block", stage, scale, depth))
         return sites
 
@@ -87,11 +89,10 @@ def _canonical(site: Site, part: Part, x: Tensor, grid: Grid) -> Tensor:
 def _in_order(unet: nn.Module) -> Iterable[tuple[str, nn.Module]]:
     """Named layers of the UNet in call order: down, middle, up."""
     for path in ("input_blocks", "middle_block", "output_blocks"):
-        for name, module in unet.get_submodule(path).named_modules(prefix=path):
-            yield name, module
+        yield from unet.get_submodule(path).named_modules(prefix=path)
 
 
-def _place(unet: nn.Module, name: str) -> tuple[Any, int]:
+def _place(unet: Any, name: str) -> tuple[Stage, int]:
     """Stage and scale (latent cells a side) of a block, from the resamplers before it."""
     found = _BLOCK.match(name)
     assert found is not None, name

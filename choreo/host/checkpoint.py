@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -37,6 +38,6 @@ def _recomputing(forward: Callable[..., Any]) -> Callable[..., Any]:
         # recomputation must see them as they were.
         kept = [dict(a) if isinstance(a, dict) else a for a in args]
         named = {k: dict(a) if isinstance(a, dict) else a for k, a in kwargs.items()}
-        return checkpoint(forward, *kept, use_reentrant=False, **named)
+        return checkpoint(partial(forward, **named), *kept, use_reentrant=False)
 
     return run

@@ -6,6 +6,7 @@ Injections, LoRA, ControlNet and offloading are all active, and the host cleans 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -17,8 +18,15 @@ from .taps import LastTap, Tap
 KEY = "choreo_extraction"
 
 
-def extract(patcher: Any, positive: Any, latent: Tensor, sigma: float, seed: int, backbone: Backbone,
-            select: Callable[[Sequence[Site]], Selection]) -> tuple[Features, Grid]:  # fmt: skip
+def extract(
+    patcher: Any,
+    positive: Any,
+    latent: Tensor,
+    sigma: float,
+    seed: int,
+    backbone: Backbone,
+    select: Callable[[Sequence[Site]], Selection],
+) -> tuple[Features, Grid]:
     """Features of the first positive conditioning at latent + sigma * noise, and the latent's grid."""
     from comfy.patcher_extension import WrappersMP
     from comfy.sample import prepare_noise
@@ -38,10 +46,8 @@ def extract(patcher: Any, positive: Any, latent: Tensor, sigma: float, seed: int
             raise
 
     def one_call(model: Any, x: Tensor, sigmas: Tensor, extra_args: dict[str, Any], **_: Any) -> Tensor:
-        try:
+        with suppress(LastTap):
             model(x, sigmas[0] * x.new_ones([x.shape[0]]), **extra_args)
-        except LastTap:
-            pass
         return x
 
     clone = patcher.clone()
@@ -56,7 +62,7 @@ def extract(patcher: Any, positive: Any, latent: Tensor, sigma: float, seed: int
     guider.sample(noise, latent, KSAMPLER(one_call), sigmas, disable_pbar=True, seed=seed)
     if not found:
         raise ValueError(
-            f"The model was not called at sigma {sigma:g}: the conditioning's time range excludes it. Choose another "
-            "sigma or remove the range."
+            f"The model was not called at sigma {sigma:g}: the conditioning's time range excludes it. Choose "
+            "another sigma or remove the range."
         )
     return found[0], grid

@@ -41,8 +41,8 @@ class LossScale:
         """Halve. Raises ValueError at 1: then the gradient itself is not finite."""
         if self.value <= 1:
             raise ValueError(
-                "The gradient of the motion target is not finite. The latent or the model's output holds NaN or "
-                "infinity: check the model file and the precision (try --force-fp32), or lower the learning rate."
+                "The gradient of the motion target is not finite: the latent or the model's output holds "
+                "NaN or infinity. Check the model file, try --force-fp32, or lower learning_rate."
             )
         self.value /= 2
         log.warning("Choreo: gradient overflow, loss scale lowered to %g", self.value)

@@ -25,9 +25,9 @@ def use_checkpointing(choice: str, backbone: Backbone, model: Any, latent: Grid,
     weights = sum(p.nbytes for p in model.diffusion_model.parameters())
     if weights > PRIVATE_LIMIT:
         return True
-    size = model_management.dtype_size(model.get_dtype_inference())
+    size = model.get_dtype_inference().itemsize
     saved = backbone.saved_bytes(model, latent, size) + weights
-    return saved > 0.5 * model_management.get_free_memory(device)
+    return 2 * saved > int(model_management.get_free_memory(device))  # pyright: ignore[reportArgumentType]
 
 
 def ask_for_more(patcher: Any, choice: str) -> None:
@@ -50,6 +50,6 @@ def explained(latent: Grid, checkpoint: bool) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         cure = "use fewer frames or a smaller size" if checkpoint else "set checkpointing to 'on'"
         raise type(error)(
-            f"Out of memory in a gradient pass over {latent.frames} frames of {latent.cols} x {latent.rows} latent "
-            f"cells: {cure}. ({error})"
+            f"Out of memory in a gradient pass over {latent.frames} frames of {latent.cols} x {latent.rows} "
+            f"latent cells: {cure}. ({error})"
         ) from error

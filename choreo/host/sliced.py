@@ -11,9 +11,21 @@ from torch import Tensor
 # that makes its own repeats the same noise. All others look at more than one step.
 _PLAIN = ("euler", "ddim", "euler_cfg_pp", "heun", "exp_heun_2_x0", "dpm_2")
 _NOISY = (
-    "euler_ancestral", "euler_ancestral_cfg_pp", "exp_heun_2_x0_sde", "dpm_2_ancestral", "dpmpp_2s_ancestral",
-    "dpmpp_2s_ancestral_cfg_pp", "dpmpp_sde", "dpmpp_sde_gpu", "ddpm", "lcm", "seeds_2", "seeds_3",
-)  # fmt: skip
+    "euler_ancestral",
+    "euler_ancestral_cfg_pp",
+    "exp_heun_2_x0_sde",
+    "dpm_2_ancestral",
+    "dpmpp_2s_ancestral",
+    "dpmpp_2s_ancestral_cfg_pp",
+    "dpmpp_sde",
+    "dpmpp_sde_gpu",
+    "ddpm",
+    "lcm",
+    "seeds_2",
+    "seeds_3",
+)
+# What the host calls the functions behind these names of its sampler list.
+_ALIASES = {"unipc": "uni_pc", "unipc_bh2": "uni_pc_bh2"}
 BeforeStep = Callable[[Any, Tensor, Tensor, dict[str, Any]], Tensor]
 
 
@@ -30,8 +42,16 @@ class SlicedSampler:
         self.name = _name(inner)
         self.__name__ = f"choreo_sliced_{self.name}"
 
-    def __call__(self, model: Any, x: Tensor, sigmas: Tensor, extra_args: Any = None, callback: Any = None,
-                 disable: Any = None, **options: Any) -> Tensor:  # fmt: skip
+    def __call__(
+        self,
+        model: Any,
+        x: Tensor,
+        sigmas: Tensor,
+        extra_args: Any = None,
+        callback: Any = None,
+        disable: Any = None,
+        **options: Any,
+    ) -> Tensor:
         extra_args = extra_args or {}
         _refuse_mask(extra_args.get("denoise_mask"))
         steps = len(sigmas) - 1
@@ -43,7 +63,9 @@ class SlicedSampler:
             for hook in self.before_step:
                 x = hook(model.inner_model, x, sigmas[i], extra_args)
             report = None if callback is None else _indexed(callback, i)
-            x = self.inner(model, x, sigmas[i : i + 2], extra_args=extra_args, callback=report, disable=True, **options)
+            x = self.inner(
+                model, x, sigmas[i : i + 2], extra_args=extra_args, callback=report, disable=True, **options
+            )
         return x
 
 
@@ -55,7 +77,9 @@ def sliced(sampler: Any, before_step: BeforeStep) -> Any:
         raise ValueError(_refusal(type(sampler).__name__))
     function = SlicedSampler(sampler.sampler_function, [before_step])
     if function.name == "lcm" and sampler.extra_options.get("s_noise_end") is not None:
-        raise ValueError("Latent optimisation runs lcm step by step, where s_noise_end means nothing: leave it unset.")
+        raise ValueError(
+            "Latent optimisation runs lcm step by step, where s_noise_end means nothing: leave it unset."
+        )
     return KSAMPLER(function, dict(sampler.extra_options), dict(sampler.inpaint_options))
 
 
@@ -66,22 +90,23 @@ def _name(function: Callable[..., Any]) -> str:
     for name in (*_PLAIN, *_NOISY):
         if function is getattr(sampling, f"sample_{name}", None):
             return name
-    raise ValueError(_refusal(getattr(function, "__name__", repr(function)).removeprefix("sample_")))
+    name = getattr(function, "__name__", repr(function)).removeprefix("sample_").removesuffix("_function")
+    raise ValueError(_refusal(_ALIASES.get(name, name)))
 
 
 def _refusal(name: str) -> str:
     allowed = ", ".join((*_PLAIN, *_NOISY))
     return (
-        f"Latent optimisation runs the sampler step by step, which '{name}' does not allow: it carries memory from "
-        f"step to step, or is not known. Choose one of: {allowed}."
+        f"Latent optimisation runs the sampler step by step, which '{name}' does not allow: it carries "
+        f"memory from step to step, or is not known. Choose one of: {allowed}."
     )
 
 
 def _refuse_mask(mask: Tensor | None) -> None:
     if mask is not None and not bool((mask == 1).all()):
         raise ValueError(
-            "Latent optimisation does not work with a noise mask on the latent: the masked parts are put back after "
-            "every step and the motion with them. Remove the mask (Set Latent Noise Mask) from the latent."
+            "Latent optimisation does not work with a noise mask on the latent: the masked parts are put "
+            "back after every step, and the motion with them. Remove the mask (Set Latent Noise Mask)."
         )
 
 

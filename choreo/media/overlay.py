@@ -14,8 +14,9 @@ Pictures = NDArray[np.uint8]  # [F, H, W, 3]
 Paths = Sequence[Sequence[tuple[float, float] | None]]  # one list of points a path, None where hidden
 
 
-def draw_controls(frames: Pictures, boxes: NDArray[Any] | None = None, paths: Paths = (),
-                  labels: Sequence[str] = ()) -> Pictures:  # fmt: skip
+def draw_controls(
+    frames: Pictures, boxes: NDArray[Any] | None = None, paths: Paths = (), labels: Sequence[str] = ()
+) -> Pictures:
     """A copy of frames [F, H, W, 3] with the controls of each frame.
 
     boxes: corners [F, N, 4] (x1, y1, x2, y2) in pixels of these frames, NaN where hidden. paths: drawn
@@ -33,7 +34,9 @@ def draw_controls(frames: Pictures, boxes: NDArray[Any] | None = None, paths: Pa
             _draw_path(draw, path, index, PALETTE[number % len(PALETTE)], unit)
         for number, corners in enumerate(boxes[index] if boxes is not None else ()):
             if np.isfinite(corners).all():
-                _draw_box(draw, corners, PALETTE[number % len(PALETTE)], unit, labels[number] if labels else "")
+                _draw_box(
+                    draw, corners, PALETTE[number % len(PALETTE)], unit, labels[number] if labels else ""
+                )
         drawn.append(np.asarray(picture))
     return np.stack(drawn)
 
@@ -43,10 +46,18 @@ def _draw_box(draw: Any, corners: Any, color: str, unit: int, label: str) -> Non
     draw.rectangle(rectangle, outline="black", width=3 * unit)
     draw.rectangle(rectangle, outline=color, width=unit)
     if label:
-        draw.text((rectangle[0] + 2 * unit, rectangle[1] + unit), label, fill=color, stroke_width=unit, stroke_fill="black")
+        draw.text(
+            (rectangle[0] + 2 * unit, rectangle[1] + unit),
+            label,
+            fill=color,
+            stroke_width=unit,
+            stroke_fill="black",
+        )
 
 
-def _draw_path(draw: Any, path: Sequence[tuple[float, float] | None], index: int, color: str, unit: int) -> None:
+def _draw_path(
+    draw: Any, path: Sequence[tuple[float, float] | None], index: int, color: str, unit: int
+) -> None:
     shown = [point for point in path if point is not None]
     if len(shown) > 1:
         draw.line(shown, fill="black", width=3 * unit)

@@ -73,10 +73,12 @@ def _peak(likeness: np.ndarray, near: np.ndarray, reach: float) -> np.ndarray:
     x, y = (np.abs(axis - centre) <= reach for centre in near)
     searched = np.where(y[:, None] & x, likeness, -1.0)
     row, column = np.unravel_index(searched.argmax(), searched.shape)
-    return np.array([
-        axis[column] + _vertex(likeness[row], int(column)),
-        axis[row] + _vertex(likeness[:, column], int(row)),
-    ])  # fmt: skip
+    return np.array(
+        [
+            axis[column] + _vertex(likeness[row], int(column)),
+            axis[row] + _vertex(likeness[:, column], int(row)),
+        ]
+    )
 
 
 def _vertex(line: np.ndarray, top: int) -> float:

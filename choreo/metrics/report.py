@@ -65,15 +65,17 @@ def build(method: str, runs: list[Scored], seconds: float) -> dict[str, Any]:
         name: {"guided": summary(arms(name)[0]), "unguided": summary(arms(name)[1])} for name in GUARDS
     }
     guards["no_gain"] = [run.id for run in runs if run.no_gain]
-    return _plain({
-        "method": method,
-        "cases": len({run.case for run in runs}),
-        "primary": PRIMARY,
-        "metrics": metrics,
-        "controls": {name: _control(values, guided, unguided) for name, values in controls.items()},
-        "guards": guards,
-        "seconds": seconds,
-    })  # fmt: skip
+    return _plain(
+        {
+            "method": method,
+            "cases": len({run.case for run in runs}),
+            "primary": PRIMARY,
+            "metrics": metrics,
+            "controls": {name: _control(values, guided, unguided) for name, values in controls.items()},
+            "guards": guards,
+            "seconds": seconds,
+        }
+    )
 
 
 def _control(values: np.ndarray, guided: np.ndarray, unguided: np.ndarray) -> Measures | None:

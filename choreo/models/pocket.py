@@ -18,9 +18,18 @@ DTYPES = {"default": None, "fp32": torch.float32, "fp16": torch.float16, "bf16":
 # The pocket VAE's latents are colours (choreo/toy/codec.py), so previews need no network.
 _PREVIEW = [[0.25, 0.0, 0.0], [0.0, 0.25, 0.0], [0.0, 0.0, 0.25], [0.0, 0.0, 0.0]]
 _CLIP_VISION = dict(
-    model_type="clip_vision_model", hidden_size=32, intermediate_size=64, num_attention_heads=1, num_hidden_layers=2,
-    image_size=32, patch_size=8, projection_dim=32, num_channels=3, hidden_act="quick_gelu", layer_norm_eps=1e-5,
-)  # fmt: skip
+    model_type="clip_vision_model",
+    hidden_size=32,
+    intermediate_size=64,
+    num_attention_heads=1,
+    num_hidden_layers=2,
+    image_size=32,
+    patch_size=8,
+    projection_dim=32,
+    num_channels=3,
+    hidden_act="quick_gelu",
+    layer_norm_eps=1e-5,
+)
 
 
 def load(name: str, weight_dtype: str = "default") -> tuple[Any, Any, Any]:
@@ -32,14 +41,20 @@ def load(name: str, weight_dtype: str = "default") -> tuple[Any, Any, Any]:
         raise ValueError(f"Unknown pocket model '{name}': choose one of {', '.join(NAMES)}.")
     if weight_dtype not in DTYPES:
         raise ValueError(f"Unknown weight_dtype '{weight_dtype}': choose one of {', '.join(DTYPES)}.")
-    return _svd(FOLDER / f"{name}.safetensors", DTYPES[weight_dtype]), _clip_vision(), _vae(FOLDER / "pocket-vae.safetensors")
+    return (
+        _svd(FOLDER / f"{name}.safetensors", DTYPES[weight_dtype]),
+        _clip_vision(),
+        _vae(FOLDER / "pocket-vae.safetensors"),
+    )
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     import comfy.utils
 
     if not path.exists():
-        raise FileNotFoundError(f"{path.name} is missing from the pack's folder 'pocket': install the pack again.")
+        raise FileNotFoundError(
+            f"{path.name} is missing from the pack's folder 'pocket': install the pack again."
+        )
     weights, metadata = comfy.utils.load_torch_file(str(path), safe_load=True, return_metadata=True)
     return weights, json.loads((metadata or {}).get("choreo", "{}"))
 

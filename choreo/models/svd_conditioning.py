@@ -14,9 +14,18 @@ from torch import Tensor
 Conditioning = list[list[Any]]
 
 
-def condition(clip_vision: Any, image: Tensor, vae: Any, width: int, height: int, video_frames: int,
-              motion_bucket_id: int, fps: int, augmentation_level: float, seed: int = 0
-              ) -> tuple[Conditioning, Conditioning, dict[str, Tensor]]:  # fmt: skip
+def condition(
+    clip_vision: Any,
+    image: Tensor,
+    vae: Any,
+    width: int,
+    height: int,
+    video_frames: int,
+    motion_bucket_id: int,
+    fps: int,
+    augmentation_level: float,
+    seed: int = 0,
+) -> tuple[Conditioning, Conditioning, dict[str, Tensor]]:
     """Positive, negative and an empty latent for a start image [B, H, W, C] in 0..1 (its first picture).
 
     Raises ValueError for a picture that is empty or not finite, and for a size that is no multiple of 8.

@@ -19,7 +19,7 @@ def butterworth(height: int, width: int, d_s: float) -> Tensor:
 
 def blend_frequencies(low: Tensor, high: Tensor, d_s: float) -> Tensor:
     """Low frequencies of one latent [..., h, w] with the high frequencies of another (SG-I2V Eq. 6)."""
-    mask = butterworth(*low.shape[-2:], d_s).to(low.device)
+    mask = butterworth(low.shape[-2], low.shape[-1], d_s).to(low.device)
     axes = (-2, -1)
     spectra = [torch.fft.fftshift(torch.fft.fft2(x.float(), dim=axes), dim=axes) for x in (low, high)]
     blended = mask * spectra[0] + (1 - mask) * spectra[1]

@@ -46,8 +46,13 @@ class Settings:
     def __post_init__(self) -> None:
         if self.iterations < 0:
             raise ValueError(f"iterations is {self.iterations}; it must be 0 (no optimisation) or more.")
-        for name, low, high in (("learning_rate", 0, 100), ("weight_decay", 0, 1), ("start", 0, 1), ("end", 0, 1),
-                                ("frequency_blend", 0, 2)):  # fmt: skip
+        for name, low, high in (
+            ("learning_rate", 0, 100),
+            ("weight_decay", 0, 1),
+            ("start", 0, 1),
+            ("end", 0, 1),
+            ("frequency_blend", 0, 2),
+        ):
             value = getattr(self, name)
             if not low <= value <= high:  # false for NaN too
                 raise ValueError(f"{name} is {value}; it must lie between {low} and {high}.")
@@ -106,11 +111,18 @@ class LatentOptimisation:
             return x
         dtype = model.get_dtype_inference()
         request = Request(
-            call=_calc_cond_batch, model=model, conds=[guider.conds["positive"], None], index=0,
-            options=extra_args["model_options"], backbone=backbone, targets=[self.target],
-            checkpoint=memory.use_checkpointing(self.settings.checkpointing, backbone, model, latent, x.device),
+            call=_calc_cond_batch,
+            model=model,
+            conds=[guider.conds["positive"], None],
+            index=0,
+            options=extra_args["model_options"],
+            backbone=backbone,
+            targets=[self.target],
+            checkpoint=memory.use_checkpointing(
+                self.settings.checkpointing, backbone, model, latent, x.device
+            ),
             scale=LossScale.suited(dtype),
-        )  # fmt: skip
+        )
         energies: list[Tensor] = []
 
         def gradient(z: Tensor) -> Tensor | None:

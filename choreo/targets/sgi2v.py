@@ -47,15 +47,15 @@ class SGI2V:
         if self.feature not in _KIND:
             raise ValueError(f"Unknown feature '{self.feature}': choose one of {', '.join(_KIND)}.")
         if not 0 <= self.heatmap_sigma <= 100:
-            raise ValueError(f"heatmap_sigma is {self.heatmap_sigma}; it must lie between 0 (uniform) and 100.")
+            raise ValueError(f"heatmap_sigma is {self.heatmap_sigma}; it must be from 0 (uniform) to 100.")
         parse_layers(self.layers)
         self.boxes.require_inside_first_frame()
 
     def check(self, latent: Grid) -> None:
         if self.boxes.frames != latent.frames:
             raise ValueError(
-                f"The box tracks have {self.boxes.frames} frames but the latent has {latent.frames}: set the same "
-                "number of frames in both, or put Fit Box Tracks between them."
+                f"The box tracks have {self.boxes.frames} frames but the latent has {latent.frames}: set "
+                "the same number of frames in both, or put Fit Box Tracks between them."
             )
 
     def select(self, sites: Sequence[Site]) -> Selection:
@@ -67,7 +67,8 @@ class SGI2V:
         for name, depth in parse_layers(self.layers):
             match = [s for s in up if s.scale == level.get(name) and s.depth == depth - 1]
             if not match:
-                have = ", ".join(sorted({f"{n}{s.depth + 1}" for n, scale in level.items() for s in up if s.scale == scale}))
+                named = {f"{n}{s.depth + 1}" for n, scale in level.items() for s in up if s.scale == scale}
+                have = ", ".join(sorted(named))
                 raise ValueError(f"This model has no layer {name}{depth}: 'layers' may name {have}.")
             chosen[match[0]] = parts
         return chosen
@@ -88,12 +89,14 @@ class SGI2V:
             assert feat.out is not None
             return feat.out[0].float()
         assert feat.q is not None and feat.k is not None and feat.v is not None
-        attend = {"aligned": aligned_attention, "own": own_attention, "temporal": temporal_attention}[self.feature]
+        attend = {"aligned": aligned_attention, "own": own_attention, "temporal": temporal_attention}[
+            self.feature
+        ]
         return attend(feat.q[0], feat.k[0], feat.v[0]).float()
 
 
 def parse_layers(text: str) -> list[tuple[str, int]]:
-    """"M2-3" or "B1,M2-3" -> [("M", 2), ("M", 3)] …, depths counted from 1."""
+    """ "M2-3" or "B1,M2-3" -> [("M", 2), ("M", 3)] …, depths counted from 1."""
     layers = []
     for item in text.replace(" ", "").split(","):
         found = _LAYERS.fullmatch(item.upper())
@@ -115,20 +118,25 @@ def aligned_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 def own_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """The layer's ordinary self-attention in each frame, before the output projection."""
-    heads = [x.flatten(1, 2).transpose(1, 2) for x in (q, k, v)]  # [F, heads, H W, d]
-    out = F.scaled_dot_product_attention(*heads)
+    queries, keys, values = (x.flatten(1, 2).transpose(1, 2) for x in (q, k, v))  # [F, heads, H W, d]
+    out = F.scaled_dot_product_attention(queries, keys, values)
     return out.transpose(1, 2).reshape(*q.shape[:3], -1)
 
 
 def temporal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Self-attention over the frames at each cell, before the output projection."""
-    heads = [x.permute(1, 2, 3, 0, 4).flatten(0, 1) for x in (q, k, v)]  # [H W, heads, F, d]
-    out = F.scaled_dot_product_attention(*heads)  # [H W, heads, F, d]
+    queries, keys, values = (x.permute(1, 2, 3, 0, 4).flatten(0, 1) for x in (q, k, v))  # [H W, heads, F, d]
+    out = F.scaled_dot_product_attention(queries, keys, values)
     return out.permute(2, 0, 1, 3).reshape(*q.shape[:3], -1)
 
 
-def box_energy(maps: Sequence[Tensor], boxes: Sequence[Sequence[CellBox]], size: tuple[int, int],
-               sigma: float, visible: Tensor | None = None) -> Tensor | None:  # fmt: skip
+def box_energy(
+    maps: Sequence[Tensor],
+    boxes: Sequence[Sequence[CellBox]],
+    size: tuple[int, int],
+    sigma: float,
+    visible: Tensor | None = None,
+) -> Tensor | None:
     """Weighted mean over boxes, later frames and cells of the channel mean of (target - source)^2.
 
     maps: feature maps [F, H_i, W_i, C_i]. Each is meant resized bilinearly to the latent size and

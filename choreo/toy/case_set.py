@@ -23,9 +23,23 @@ SLOW, FAST, ANY = (16.0, 32.0), (50.0, 76.0), (28.0, 52.0)  # straight lengths i
 
 # One round of groups; the list repeats it, and the last place goes through the gestures.
 ROUND = (
-    "straight", "curved", "straight-fast", "curved", "toward", "bystander", "straight-slow", "curved",
-    "away", "straight", "pan", "curved-fast", "straight-fast", "bystander", "static", "gesture",
-)  # fmt: skip
+    "straight",
+    "curved",
+    "straight-fast",
+    "curved",
+    "toward",
+    "bystander",
+    "straight-slow",
+    "curved",
+    "away",
+    "straight",
+    "pan",
+    "curved-fast",
+    "straight-fast",
+    "bystander",
+    "static",
+    "gesture",
+)
 GESTURES = ("stop", "reverse", "circle")
 
 

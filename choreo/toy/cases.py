@@ -150,8 +150,12 @@ def boxes(case: Case) -> np.ndarray:
 
 
 def _case(entry: Any, place: str) -> Case:
-    _keys(entry, place, ("id", "frames", "world", "sprites", "noise_seed"),
-          ("bucket", "reference", "prompt", "mask"))  # fmt: skip
+    _keys(
+        entry,
+        place,
+        ("id", "frames", "world", "sprites", "noise_seed"),
+        ("bucket", "reference", "prompt", "mask"),
+    )
     name = entry["id"]
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
         raise ValueError(f"{place}: id is {name!r}; use 1 to 64 letters, digits, '.', '_' or '-'.")
@@ -162,13 +166,17 @@ def _case(entry: Any, place: str) -> Case:
     if entry.get("reference") is not None:
         clip = entry["reference"]
         _keys(clip, f"{place}: reference", ("world", "sprites"))
-        reference = Clip(_world(clip["world"], f"{place}: reference"),
-                         _sprites(clip["sprites"], f"{place}: reference", frames))  # fmt: skip
+        reference = Clip(
+            _world(clip["world"], f"{place}: reference"),
+            _sprites(clip["sprites"], f"{place}: reference", frames),
+        )
     if entry.get("prompt") is not None:
         look = entry["prompt"]
         _keys(look, f"{place}: prompt", ("color", "shape"))
-        prompt = Prompt(_choice(look["color"], f"{place}: prompt color", world.COLORS),
-                        _choice(look["shape"], f"{place}: prompt shape", world.SHAPES))  # fmt: skip
+        prompt = Prompt(
+            _choice(look["color"], f"{place}: prompt color", world.COLORS),
+            _choice(look["shape"], f"{place}: prompt shape", world.SHAPES),
+        )
     mask = entry.get("mask")
     path = reference.sprites[0].path if reference else sprites[0].path
     return Case(

@@ -9,6 +9,8 @@ network, which is what makes training on a CPU possible; the decoder is trained.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -57,7 +59,7 @@ def encoder_state_dict(shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def initialise_decoder(decoder: torch.nn.Module) -> None:
+def initialise_decoder(decoder: Any) -> None:
     """Start TAESD's decoder as an upsampler of the colour channels, to be trained from there."""
     for name, parameter in decoder.named_parameters():
         if name.endswith(".conv.4.weight") or name.endswith(".conv.4.bias"):

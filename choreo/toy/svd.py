@@ -21,17 +21,32 @@ def unet_config() -> dict[str, Any]:
     """Keywords of ComfyUI's `UNetModel`: SVD's own layout of blocks (layout S2), width 32."""
     depth = (1, 1, 1, 0)
     return dict(
-        image_size=32, in_channels=8, out_channels=4, model_channels=32,
-        num_res_blocks=[2, 2, 2, 2], channel_mult=(1, 1, 1, 2),
+        image_size=32,
+        in_channels=8,
+        out_channels=4,
+        model_channels=32,
+        num_res_blocks=[2, 2, 2, 2],
+        channel_mult=(1, 1, 1, 2),
         transformer_depth=[d for d in depth for _ in range(2)],
         transformer_depth_output=[d for d in depth for _ in range(3)],
-        transformer_depth_middle=1, use_linear_in_transformer=True, context_dim=32,
-        adm_in_channels=768, num_classes="sequential", use_spatial_transformer=True, legacy=False,
-        extra_ff_mix_layer=True, use_spatial_context=True, merge_strategy="learned_with_images",
-        merge_factor=0.0, video_kernel_size=[3, 1, 1], use_temporal_resblock=True,
-        use_temporal_attention=True, disable_temporal_crossattention=False,
-        num_heads=-1, num_head_channels=HEAD_CHANNELS,
-    )  # fmt: skip
+        transformer_depth_middle=1,
+        use_linear_in_transformer=True,
+        context_dim=32,
+        adm_in_channels=768,
+        num_classes="sequential",
+        use_spatial_transformer=True,
+        legacy=False,
+        extra_ff_mix_layer=True,
+        use_spatial_context=True,
+        merge_strategy="learned_with_images",
+        merge_factor=0.0,
+        video_kernel_size=[3, 1, 1],
+        use_temporal_resblock=True,
+        use_temporal_attention=True,
+        disable_temporal_crossattention=False,
+        num_heads=-1,
+        num_head_channels=HEAD_CHANNELS,
+    )
 
 
 @torch.no_grad()
@@ -40,9 +55,7 @@ def initialise(model: nn.Module) -> None:
     reset(model)
     for name, parameter in model.named_parameters():
         last = ("out_layers.3.weight", "out_layers.3.bias", "proj_out.weight", "proj_out.bias")
-        if name.endswith(last) or name in ("out.2.weight", "out.2.bias"):
-            parameter.zero_()
-        elif name.endswith("mix_factor"):
+        if name.endswith(last) or name in ("out.2.weight", "out.2.bias") or name.endswith("mix_factor"):
             parameter.zero_()
 
 
@@ -55,8 +68,9 @@ def vector(model: Any, bucket: Tensor) -> Tensor:
     return torch.stack(rows)
 
 
-def training_loss(unet: nn.Module, embed: Any, clips: int, frames: int, g: torch.Generator,
-                  device: torch.device) -> Tensor:  # fmt: skip
+def training_loss(
+    unet: nn.Module, embed: Any, clips: int, frames: int, g: torch.Generator, device: torch.device
+) -> Tensor:
     """Mean square error of v on one batch of fresh clips.
 
     sigma is log-normal (0.7, 1.5), one draw per quantile; the target is the host's own

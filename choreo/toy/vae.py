@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import codec, world
 from .initialise import reset
@@ -11,7 +13,7 @@ from .initialise import reset
 CROP = 8  # cells a side of a training crop
 
 
-def network() -> nn.Module:
+def network() -> Any:
     """ComfyUI's TAESD with the encoder fixed and the decoder at its start."""
     from comfy.taesd.taesd import TAESD
 
@@ -27,7 +29,7 @@ def network() -> nn.Module:
     return model
 
 
-def training_loss(model: nn.Module, clips: int, frames: int, g: torch.Generator, device: torch.device) -> Tensor:
+def training_loss(model: Any, clips: int, frames: int, g: torch.Generator, device: torch.device) -> Tensor:
     """Square and a little absolute error of decoded crops, one frame of each of `clips` clips."""
     del frames
     picture = world.render(world.random_scene(g, clips, 2))[:, 1]

@@ -46,27 +46,30 @@ def fused_attention() -> Iterator[None]:
         F.scaled_dot_product_attention = original
 
 
-def operations(work: Work) -> Counter[str]:
-    """Floating-point operations of `work`, by operator; a multiplication and an addition count as two."""
-    with FlopCounterMode(display=False) as counter, fused_attention():
-        work()
-    return Counter({str(op): count for op, count in counter.get_flop_counts()["Global"].items()})
-
-
 @dataclass(frozen=True)
-class Saved:
-    """Bytes that autograd keeps from the forward for the backward pass, every storage once."""
+class Cost:
+    """What a piece of work takes.
 
-    activations: int
-    weights: int
+    operations: floating-point operations by operator; a multiplication and an addition are two.
+    saved_activations, saved_weights: bytes that autograd keeps from a forward for its backward pass,
+    every storage once; weights are the model's own or copies of them.
+    """
+
+    operations: Counter[str]
+    saved_activations: int
+    saved_weights: int
 
     @property
-    def total(self) -> int:
-        return self.activations + self.weights
+    def flops(self) -> int:
+        return sum(self.operations.values())
+
+    @property
+    def saved(self) -> int:
+        return self.saved_activations + self.saved_weights
 
 
-def saved_bytes(work: Work, model: nn.Module) -> Saved:
-    """What autograd saves in `work`; weights are the model's own or copies of them."""
+def cost(work: Work, model: nn.Module) -> Cost:
+    """Count `work`, which uses `model`."""
     kept: dict[int, torch.UntypedStorage] = {}
 
     def pack(tensor: Tensor) -> Tensor:
@@ -74,12 +77,13 @@ def saved_bytes(work: Work, model: nn.Module) -> Saved:
         kept[storage._cdata] = storage
         return tensor
 
-    with fused_attention(), WeightCopies(model) as weights:  # noqa: SIM117 (the hooks see what the modes made)
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            work()
+    saving = torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
+    with fused_attention(), WeightCopies(model) as weights, FlopCounterMode(display=False) as counter, saving:
+        work()
     sizes = {key: storage.nbytes() for key, storage in kept.items()}
     of_weights = sum(size for key, size in sizes.items() if key in weights.storages)
-    return Saved(sum(sizes.values()) - of_weights, of_weights)
+    operations = Counter({str(op): count for op, count in counter.get_flop_counts()["Global"].items()})
+    return Cost(operations, sum(sizes.values()) - of_weights, of_weights)
 
 
 class WeightCopies(TorchDispatchMode):

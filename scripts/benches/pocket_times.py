@@ -58,15 +58,10 @@ def passes(patcher: Any) -> Iterator[Figure]:
     plain = request(checkpoint=False)
     with counting.watched(patcher.model.diffusion_model, tap_names(plain)) as watch:
         grad_pass(plain, x, svd.SIGMA)
-    yield Figure("sg-i2v/network_calls", watch.calls, "of one gradient iteration", "calls", limit=1)
-    yield Figure(
-        "sg-i2v/late_operations",
-        watch.after_last_tap,
-        "of the network after the last tap",
-        "operations",
-        limit=0,
-    )
-    works = {"plain": partial(svd.predict, plain, x)}
+    calls, late = watch.calls, watch.after_last_tap
+    yield Figure("sg-i2v/network_calls", calls, "of one gradient iteration", "calls", limit=1)
+    yield Figure("sg-i2v/late_operations", late, "of the network after its last tap", "operations", limit=0)
+    works: dict[str, counting.Work] = {"plain": partial(svd.predict, plain, x)}
     for how in SUFFIXES:
         works[how] = partial(grad_pass, request(checkpoint=how == "on"), x, svd.SIGMA)
     yield from time_ratios("iteration", "a gradient iteration / a forward", works, repetitions=9)
@@ -90,9 +85,8 @@ def runs(patcher: Any, positive: Any, negative: Any, latent: dict[str, torch.Ten
         models[how] = patch_model(patcher, target, Settings(checkpointing=how))
 
     def run(model: Any) -> None:
-        sample(
-            model, noise, STEPS, 1.0, "euler", "karras", positive, negative, empty, disable_pbar=True, seed=0
-        )
+        conditioning = (positive, negative)
+        sample(model, noise, STEPS, 1.0, "euler", "karras", *conditioning, empty, disable_pbar=True, seed=0)
 
     works = {how: partial(run, model) for how, model in models.items()}
     yield from time_ratios("run", f"a guided run of {STEPS} steps / a plain one", works, repetitions=3)
@@ -104,7 +98,5 @@ def time_ratios(
     """Times of the works `SUFFIXES` names, each beside the plain one."""
     seconds = counting.median_seconds(works, repetitions)
     for how, suffix in SUFFIXES.items():
-        ratio = seconds[how] / seconds["plain"]
-        yield Figure(
-            f"sg-i2v/{name}_time{suffix}", ratio, f"pocket model, CPU: {meaning}, checkpointing {how}"
-        )
+        ratio, how = seconds[how] / seconds["plain"], f"checkpointing {how}"
+        yield Figure(f"sg-i2v/{name}_time{suffix}", ratio, f"{meaning}, pocket model on a CPU, {how}")

@@ -32,41 +32,31 @@ class RealSize:
         """One gradient of the energy."""
         single_pass(self.request(checkpoint), self.x, svd.SIGMA)
 
+    def cost(self, work: counting.Work) -> counting.Cost:
+        return counting.cost(work, self.model)
+
+    def peak(self, work: counting.Work) -> int:
+        return counting.peak_bytes(work, self.model.parameters())
+
 
 def measure() -> Iterator[Figure]:
     """A gradient iteration without and with checkpointing, beside a full forward."""
     real = RealSize()
-    yield from forward_operations(real)
-    full = sum(counting.operations(real.forward).values())
-    peak = counting.peak_bytes(real.forward, real.model.parameters())
-    saved = {}
+    forward, peak = real.cost(real.forward), real.peak(real.forward)
+    attention = sum(count for name, count in forward.operations.items() if "attention" in name)
+    share = 100 * attention / forward.flops
+    yield Figure("sg-i2v/forward", forward.flops / 1e12, "a forward of SVD, 14 frames of 1024 x 576", "TFLOP")
+    yield Figure("sg-i2v/forward_attention", share, "of these in attention", "%")
+    costs = {}
     for suffix, limit in FLOPS_LIMIT.items():
-        work, how = (
-            partial(real.iteration, bool(suffix)),
-            "with checkpointing" if suffix else "without checkpointing",
-        )
-        flops = sum(counting.operations(work).values()) / full
-        memory = counting.peak_bytes(work, real.model.parameters()) / peak
-        saved[suffix] = counting.saved_bytes(work, real.model)
-        yield Figure(
-            f"sg-i2v/iteration_flops{suffix}", flops, f"operations, iteration {how} / forward", limit=limit
-        )
-        yield Figure(
-            f"sg-i2v/iteration_memory{suffix}", memory, f"peak of tensors, iteration {how} / forward"
-        )
-        gib = saved[suffix].activations / GIB, saved[suffix].weights / GIB
-        yield Figure(f"sg-i2v/saved{suffix}", gib[0], f"activations kept for the backward pass {how}", "GiB")
-        yield Figure(
-            f"sg-i2v/saved_weights{suffix}", gib[1], f"private weights kept beside them {how}", "GiB"
-        )
-    share = saved["_checkpointed"].total / saved[""].total
-    yield Figure("sg-i2v/saved_share", share, "kept with checkpointing / without", limit=SAVED_LIMIT)
-
-
-def forward_operations(real: RealSize) -> Iterator[Figure]:
-    """What the ratios are measured against."""
-    operations = counting.operations(real.forward)
-    full = sum(operations.values())
-    attention = sum(count for name, count in operations.items() if "attention" in name)
-    yield Figure("sg-i2v/forward", full / 1e12, "one forward of SVD, 14 frames of 1024 x 576", "TFLOP")
-    yield Figure("sg-i2v/forward_attention", 100 * attention / full, "of these in attention", "%")
+        name, how = f"sg-i2v/{{}}{suffix}".format, f"checkpointing {'on' if suffix else 'off'}"
+        work = partial(real.iteration, bool(suffix))
+        costs[suffix] = cost = real.cost(work)
+        flops, memory = cost.flops / forward.flops, real.peak(work) / peak
+        activations, weights = cost.saved_activations / GIB, cost.saved_weights / GIB
+        yield Figure(name("iteration_flops"), flops, f"operations, iteration / forward, {how}", limit=limit)
+        yield Figure(name("iteration_memory"), memory, f"peak of tensors, iteration / forward, {how}")
+        yield Figure(name("saved"), activations, f"activations kept for the backward pass, {how}", "GiB")
+        yield Figure(name("saved_weights"), weights, f"private weights kept for it, {how}", "GiB")
+    kept = costs["_checkpointed"].saved / costs[""].saved
+    yield Figure("sg-i2v/saved_share", kept, "all that is kept, checkpointing on / off", limit=SAVED_LIMIT)

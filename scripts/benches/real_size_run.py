@@ -114,19 +114,8 @@ def sample(patcher: Any, grid: Grid, steps: int) -> None:
     from comfy.sample import sample as run
 
     noise, conditioning, empty = inputs(patcher, grid)
-    run(
-        patcher,
-        noise,
-        steps,
-        CFG,
-        "euler",
-        "karras",
-        conditioning,
-        conditioning,
-        empty,
-        disable_pbar=True,
-        seed=0,
-    )
+    both = (conditioning, conditioning)
+    run(patcher, noise, steps, CFG, "euler", "karras", *both, empty, disable_pbar=True, seed=0)
 
 
 def timed(work: Callable[[], None], patcher: Any) -> tuple[float, int]:

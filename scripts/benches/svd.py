@@ -71,9 +71,15 @@ def request(
 ) -> Request:
     """A gradient pass of SG-I2V's own energy."""
     return Request(
-        call=call, model=model, conds=[conditioning(model, grid, device), None], index=0, options=options,
-        backbone=recognise(model), targets=[SGI2V(box_tracks(grid))], checkpoint=checkpoint,
-    )  # fmt: skip
+        call=call,
+        model=model,
+        conds=[conditioning(model, grid, device), None],
+        index=0,
+        options=options,
+        backbone=recognise(model),
+        targets=[SGI2V(box_tracks(grid))],
+        checkpoint=checkpoint,
+    )
 
 
 def predict(request: Request, x: Tensor) -> None:

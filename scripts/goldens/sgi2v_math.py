@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from choreo.controls import BoxTracks
-from choreo.controls import traj_npy
+from choreo.controls import BoxTracks, traj_npy
 from choreo.steering.frequency import blend_frequencies, butterworth
 from choreo.steering.latent_optimisation import Settings, optimise
 from choreo.targets.boxes import cell_boxes, gaussian
@@ -79,8 +78,14 @@ def maps_of(features: Tensor, meta: dict[str, Any]) -> list[Tensor]:
     return list(features.movedim(1, -1).split(meta["feature_channels"], dim=-1))
 
 
-def _energy(meta: dict[str, Any], tensors: dict[str, Tensor], boxes: Any, label: str, sigma: float,
-            tolerance: dict[str, float]) -> list[Difference]:  # fmt: skip
+def _energy(
+    meta: dict[str, Any],
+    tensors: dict[str, Tensor],
+    boxes: Any,
+    label: str,
+    sigma: float,
+    tolerance: dict[str, float],
+) -> list[Difference]:
     features = tensors["features"].clone().requires_grad_()
     energy = box_energy(maps_of(features, meta), boxes, tuple(meta["latent_hw"]), sigma)
     assert energy is not None
@@ -91,8 +96,9 @@ def _energy(meta: dict[str, Any], tensors: dict[str, Tensor], boxes: Any, label:
     ]
 
 
-def _optimiser(meta: dict[str, Any], tensors: dict[str, Tensor], boxes: Any,
-               tolerance: dict[str, float]) -> list[Difference]:  # fmt: skip
+def _optimiser(
+    meta: dict[str, Any], tensors: dict[str, Tensor], boxes: Any, tolerance: dict[str, float]
+) -> list[Difference]:
     """AdamW on latents whose own channels are the features, and the blend of its results."""
     size, start = tuple(meta["latent_hw"]), tensors["fft_original"]
     seen: list[Tensor] = []
@@ -112,16 +118,34 @@ def _optimiser(meta: dict[str, Any], tensors: dict[str, Tensor], boxes: Any,
     last = optimise(start, gradient, Settings(iterations=steps, frequency_blend=0.0))
     after = [*seen[1:], last]
     found = [
-        compare("fft_step_grad", gradients[0], tensors["fft_step_grad"], "norm", tolerance["gradient_rel_norm"]),
+        compare(
+            "fft_step_grad", gradients[0], tensors["fft_step_grad"], "norm", tolerance["gradient_rel_norm"]
+        ),
         compare("fft_optimised", after[0], tensors["fft_optimised"], "abs", tolerance["latents_abs"]),
-        compare("fft_blended_ds0p5", blend_frequencies(after[0], start, 0.5), tensors["fft_blended_ds0p5"], "abs",
-                tolerance["latents_abs"]),
+        compare(
+            "fft_blended_ds0p5",
+            blend_frequencies(after[0], start, 0.5),
+            tensors["fft_blended_ds0p5"],
+            "abs",
+            tolerance["latents_abs"],
+        ),
         compare("adamw_losses", torch.stack(losses), tensors["adamw_losses"], "rel", tolerance["loss_rel"]),
-        compare("adamw_grad_1", gradients[0], tensors["adamw_grad_1"], "norm", tolerance["gradient_rel_norm"]),
-        compare("adamw_final_blended", blend_frequencies(last, start, 0.5), tensors["adamw_final_blended"], "abs",
-                tolerance["latents_abs"]),
-    ]  # fmt: skip
+        compare(
+            "adamw_grad_1", gradients[0], tensors["adamw_grad_1"], "norm", tolerance["gradient_rel_norm"]
+        ),
+        compare(
+            "adamw_final_blended",
+            blend_frequencies(last, start, 0.5),
+            tensors["adamw_final_blended"],
+            "abs",
+            tolerance["latents_abs"],
+        ),
+    ]
     for i, ours in enumerate(after, 1):
         if f"adamw_after_{i}" in tensors:
-            found.append(compare(f"adamw_after_{i}", ours, tensors[f"adamw_after_{i}"], "abs", tolerance["latents_abs"]))
+            found.append(
+                compare(
+                    f"adamw_after_{i}", ours, tensors[f"adamw_after_{i}"], "abs", tolerance["latents_abs"]
+                )
+            )
     return found

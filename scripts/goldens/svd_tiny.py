@@ -40,7 +40,9 @@ def check(meta: dict[str, Any], tensors: dict[str, Tensor]) -> list[Difference]:
             conditioning = conds(tensors, meta)
             x, sigma = tensors["input.x"].clone(), tensors["input.sigma"].expand(meta["frames"]).clone()
             for checkpoint in (False, True):
-                label = f"{'inference' if inference else 'normal'}, checkpointing {'on' if checkpoint else 'off'}"
+                label = (
+                    f"{'inference' if inference else 'normal'}, checkpointing {'on' if checkpoint else 'off'}"
+                )
                 run = Run(meta, tensors, patcher, conditioning, tracks, checkpoint, f"{against} ({label})")
                 found += run.compare(x, sigma, against, tolerance)
     return found
@@ -53,7 +55,9 @@ def build(meta: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
     from comfy.supported_models import SVD_img2vid
 
     config = {k: _literal(v) for k, v in meta["config"].items()}
-    own = {key: config.pop(key) for key in ("num_heads", "num_head_channels", "attn_precision") if key in config}
+    own = {
+        key: config.pop(key) for key in ("num_heads", "num_head_channels", "attn_precision") if key in config
+    }
     config.pop("dtype", None)
     kind = type("TinySVD", (SVD_img2vid,), {"unet_config": {}, "unet_extra_config": own})
     model_config = kind(config)
@@ -63,9 +67,13 @@ def build(meta: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
     model = model_config.get_model(weights, "")
     missing, unexpected = model.diffusion_model.load_state_dict(weights, strict=False)
     if missing or unexpected:
-        raise ValueError(f"The golden's weights do not fit its config: missing {missing[:3]}, unexpected {unexpected[:3]}")
+        raise ValueError(
+            f"The golden's weights do not fit its config: missing {missing[:3]}, unexpected {unexpected[:3]}"
+        )
     device = comfy.model_management.get_torch_device()
-    return CoreModelPatcher(model, load_device=device, offload_device=comfy.model_management.unet_offload_device())
+    return CoreModelPatcher(
+        model, load_device=device, offload_device=comfy.model_management.unet_offload_device()
+    )
 
 
 def _literal(value: Any) -> Any:
@@ -94,19 +102,34 @@ def conds(tensors: dict[str, Tensor], meta: dict[str, Any]) -> list[dict[str, An
 class Run:
     """One way of making the model and of running its passes."""
 
-    def __init__(self, meta: Any, tensors: Any, patcher: Any, conditioning: Any, tracks: Any, checkpoint: bool,
-                 label: str) -> None:  # fmt: skip
+    def __init__(
+        self,
+        meta: Any,
+        tensors: Any,
+        patcher: Any,
+        conditioning: Any,
+        tracks: Any,
+        checkpoint: bool,
+        label: str,
+    ) -> None:
         from comfy.samplers import calc_cond_batch
 
         self.meta, self.tensors, self.patcher, self.label = meta, tensors, patcher, label
         self.target = SGI2V(tracks, heatmap_sigma=meta["heatmap_sigma"])
         self.request = Request(
-            call=calc_cond_batch, model=patcher.model, conds=[conditioning, None], index=0,
-            options=patcher.model_options, backbone=recognise(patcher.model), targets=[self.target],
+            call=calc_cond_batch,
+            model=patcher.model,
+            conds=[conditioning, None],
+            index=0,
+            options=patcher.model_options,
+            backbone=recognise(patcher.model),
+            targets=[self.target],
             checkpoint=checkpoint,
-        )  # fmt: skip
+        )
 
-    def compare(self, x: Tensor, sigma: Tensor, against: str, tolerance: dict[str, float]) -> list[Difference]:
+    def compare(
+        self, x: Tensor, sigma: Tensor, against: str, tolerance: dict[str, float]
+    ) -> list[Difference]:
         import comfy.model_management
 
         comfy.model_management.load_models_gpu([self.patcher])
@@ -115,10 +138,15 @@ class Run:
             ours, losses = self.compute(x, sigma)
         finally:
             self.patcher.cleanup()
-        measures = {"unet_output": ("abs", "output_abs"), "denoised": ("abs", "output_abs"),
-                    "features": ("abs", "features_abs"), "losses": ("rel", "loss_rel"),
-                    "grad": ("norm", "gradient_rel_norm"), "after": ("abs", "latents_abs"),
-                    "blended": ("abs", "latents_abs")}  # fmt: skip
+        measures = {
+            "unet_output": ("abs", "output_abs"),
+            "denoised": ("abs", "output_abs"),
+            "features": ("abs", "features_abs"),
+            "losses": ("rel", "loss_rel"),
+            "grad": ("norm", "gradient_rel_norm"),
+            "after": ("abs", "latents_abs"),
+            "blended": ("abs", "latents_abs"),
+        }
         found = []
         for name, value in {**ours, "losses": losses}.items():
             measure, key = measures[name.split("_up")[0].rstrip("_0123456789")]
@@ -133,13 +161,15 @@ class Run:
 
         def gradient(z: Tensor) -> Tensor | None:
             found = grad_pass(self.request, z, float(sigma[0]))
+            assert found.energies[0] is not None and found.gradient is not None
             losses.append(float(found.energies[0]))
             seen.append(z.clone())
-            assert found.gradient is not None
             ours[f"grad_{len(seen)}"] = found.gradient
             return found.gradient
 
-        settings = Settings(iterations=self.meta["iterations"], learning_rate=self.meta["lr"], frequency_blend=0.0)
+        settings = Settings(
+            iterations=self.meta["iterations"], learning_rate=self.meta["lr"], frequency_blend=0.0
+        )
         last = optimise(x, gradient, settings)
         for i, z in enumerate([*seen[1:], last], 1):
             ours[f"after_{i}"] = z

@@ -1,19 +1,25 @@
-"""Real ComfyUI servers with this pack in them."""
+"""Real ComfyUI servers with this pack in them, and beside it the tests' own looking glass (`probe/`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from scripts.server import Server
 
+PROBE = Path(__file__).parent / "probe"
+
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests that need no special flags."""
-    with Server() as running:
+    base = tmp_path_factory.mktemp("comfyui")
+    (base / "custom_nodes").mkdir()
+    (base / "custom_nodes" / "choreo_probe").symlink_to(PROBE, target_is_directory=True)
+    with Server(base=base) as running:
         yield running
 
 

@@ -31,8 +31,15 @@ def prompt() -> dict[str, Any]:
     return graph
 
 
-NEEDED = {"ChoreoLoadPocketModel", "ChoreoPocketScene", "ChoreoSVDConditioning", "ChoreoBoxTrajectory",
-          "ChoreoSGI2VTarget", "ChoreoLatentOptimisation", "KSampler"}  # fmt: skip
+NEEDED = {
+    "ChoreoLoadPocketModel",
+    "ChoreoPocketScene",
+    "ChoreoSVDConditioning",
+    "ChoreoBoxTrajectory",
+    "ChoreoSGI2VTarget",
+    "ChoreoLatentOptimisation",
+    "KSampler",
+}
 
 
 def change(prompt: Prompt, node: str, **inputs: Any) -> dict[str, Any]:
@@ -62,7 +69,10 @@ def fresh(prompt: Prompt) -> dict[str, Any]:
 def residue(server: Server) -> str:
     """What our passes have left on the loaded pocket model."""
     graph = {
-        LOADER: {"class_type": "ChoreoLoadPocketModel", "inputs": {"model": "pocket-svd", "weight_dtype": "default"}},
+        LOADER: {
+            "class_type": "ChoreoLoadPocketModel",
+            "inputs": {"model": "pocket-svd", "weight_dtype": "default"},
+        },
         "look": {"class_type": "ProbeModel", "inputs": {"model": [LOADER, 0], "again": next(COUNTER)}},
     }
     run = server.run(graph)
@@ -91,7 +101,11 @@ def test_examples_are_listed_and_use_known_nodes(server, path):
     listed = server._call("get", "/workflow_templates").json()
     assert any(path.stem in names for names in listed.values())
     known = server.object_info()
-    kinds = {node["type"] for node in json.loads(path.read_text())["nodes"]} - {"Note", "MarkdownNote", "Reroute"}
+    kinds = {node["type"] for node in json.loads(path.read_text())["nodes"]} - {
+        "Note",
+        "MarkdownNote",
+        "Reroute",
+    }
     assert kinds <= set(known)
 
 
@@ -99,7 +113,9 @@ def test_the_example_runs_to_its_end_and_then_comes_from_the_cache(server):
     graph = json.loads((ROOT / "workflows/api/sg-i2v-pocket.json").read_text())
     save = next(key for key, node in graph.items() if node["class_type"] == "SaveImage")
     steps: list[int] = []
-    first = server.run(graph, on_progress=lambda node, value, total: steps.append(value) if node == SAMPLER else None)
+    first = server.run(
+        graph, on_progress=lambda node, value, total: steps.append(value) if node == SAMPLER else None
+    )
     assert first.error is None
     frames = server.frames(first, save)
     assert frames.shape == (8, 128, 128, 3) and frames.std() > 10
@@ -132,8 +148,18 @@ def test_every_precision_runs(server, prompt, weight_dtype):
 def test_checkpointing_and_several_boxes_run(server, prompt):
     document = json.loads(prompt[BOXES]["inputs"]["boxes"])
     box = document["boxes"][0]
-    pin = {**box, "id": "b2", "role": "static", "k": [{"f": 0, "x": 0.7, "y": 0.2, "w": 0.2, "h": 0.2, "ease": "linear"}]}
-    camera = {**pin, "id": "b3", "role": "camera", "k": [{**pin["k"][0], "x": 0.2}, {**pin["k"][0], "f": 7, "x": 0.3}]}
+    pin = {
+        **box,
+        "id": "b2",
+        "role": "static",
+        "k": [{"f": 0, "x": 0.7, "y": 0.2, "w": 0.2, "h": 0.2, "ease": "linear"}],
+    }
+    camera = {
+        **pin,
+        "id": "b3",
+        "role": "camera",
+        "k": [{**pin["k"][0], "x": 0.2}, {**pin["k"][0], "f": 7, "x": 0.3}],
+    }
     document["boxes"] = [box, pin, camera]
     several = change(prompt, BOXES, boxes=json.dumps(document))
     with_on = digest(server, change(several, STEER, checkpointing="on"))
@@ -147,22 +173,61 @@ def test_custom_sampling_with_the_sampler_node_equals_the_model_node(server, pro
     graph |= {
         "20": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "euler"}},
         "21": {"class_type": "ChoreoLatentOptimisationSampler", "inputs": {"sampler": ["20", 0], **steer}},
-        "22": {"class_type": "BasicScheduler", "inputs": {"model": [LOADER, 0], "scheduler": "karras", "steps": 6, "denoise": 1.0}},
+        "22": {
+            "class_type": "BasicScheduler",
+            "inputs": {"model": [LOADER, 0], "scheduler": "karras", "steps": 6, "denoise": 1.0},
+        },
         "23": {"class_type": "RandomNoise", "inputs": {"noise_seed": 7}},
-        "24": {"class_type": "CFGGuider", "inputs": {"model": [LOADER, 0], "positive": [CONDITIONING, 0], "negative": [CONDITIONING, 1], "cfg": 1.0}},
-        SAMPLER: {"class_type": "SamplerCustomAdvanced", "inputs": {"noise": ["23", 0], "guider": ["24", 0], "sampler": ["21", 0], "sigmas": ["22", 0], "latent_image": [CONDITIONING, 2]}},
-    }  # fmt: skip
+        "24": {
+            "class_type": "CFGGuider",
+            "inputs": {
+                "model": [LOADER, 0],
+                "positive": [CONDITIONING, 0],
+                "negative": [CONDITIONING, 1],
+                "cfg": 1.0,
+            },
+        },
+        SAMPLER: {
+            "class_type": "SamplerCustomAdvanced",
+            "inputs": {
+                "noise": ["23", 0],
+                "guider": ["24", 0],
+                "sampler": ["21", 0],
+                "sigmas": ["22", 0],
+                "latent_image": [CONDITIONING, 2],
+            },
+        },
+    }
     assert digest(server, graph) == digest(server, prompt)
 
 
 def test_previews_and_box_files_run(server, prompt):
     graph = copy.deepcopy(prompt)
     graph |= {
-        "30": {"class_type": "ChoreoPreviewControls", "inputs": {"image": ["2", 0], "boxes": [BOXES, 0], "tracks": [BOXES, 1]}},
-        "31": {"class_type": "ChoreoPreviewTarget", "inputs": {"model": [STEER, 0], "target": [TARGET, 0], "positive": [CONDITIONING, 0], "latent": [SAMPLER, 0], "sigma": 0.0, "seed": 1}},
-        "32": {"class_type": "ChoreoFitBoxTracks", "inputs": {"boxes": [BOXES, 0], "width": 256, "height": 128, "frames": 12, "fit": "stretch"}},
-        "33": {"class_type": "ChoreoSaveBoxTracks", "inputs": {"boxes": ["32", 0], "filename_prefix": "choreo/boxes"}},
-    }  # fmt: skip
+        "30": {
+            "class_type": "ChoreoPreviewControls",
+            "inputs": {"image": ["2", 0], "boxes": [BOXES, 0], "tracks": [BOXES, 1]},
+        },
+        "31": {
+            "class_type": "ChoreoPreviewTarget",
+            "inputs": {
+                "model": [STEER, 0],
+                "target": [TARGET, 0],
+                "positive": [CONDITIONING, 0],
+                "latent": [SAMPLER, 0],
+                "sigma": 0.0,
+                "seed": 1,
+            },
+        },
+        "32": {
+            "class_type": "ChoreoFitBoxTracks",
+            "inputs": {"boxes": [BOXES, 0], "width": 256, "height": 128, "frames": 12, "fit": "stretch"},
+        },
+        "33": {
+            "class_type": "ChoreoSaveBoxTracks",
+            "inputs": {"boxes": ["32", 0], "filename_prefix": "choreo/boxes"},
+        },
+    }
     run = server.run(graph)
     assert run.error is None, run.error
     assert server.frames(run, "30").shape == (8, 128, 128, 3)
@@ -173,30 +238,39 @@ def test_previews_and_box_files_run(server, prompt):
     array = np.load(saved, allow_pickle=False)
     assert array.shape == (1, 2 + 12, 2)
     name = server.upload_image(saved.read_bytes(), "official.npy")
-    loaded = {"40": {"class_type": "ChoreoLoadBoxTracks", "inputs": {"file": name, "width": 256, "height": 128}},
-              "41": {"class_type": "ChoreoSaveBoxTracks", "inputs": {"boxes": ["40", 0], "filename_prefix": "choreo/again"}}}  # fmt: skip
+    loaded = {
+        "40": {"class_type": "ChoreoLoadBoxTracks", "inputs": {"file": name, "width": 256, "height": 128}},
+        "41": {
+            "class_type": "ChoreoSaveBoxTracks",
+            "inputs": {"boxes": ["40", 0], "filename_prefix": "choreo/again"},
+        },
+    }
     assert server.run(loaded).error is None
     assert np.allclose(np.load(next((server.base / "output").rglob("again*.npy"))), array, atol=1e-3)
 
 
-NAN_BOXES = '{"choreo":"boxes","version":1,"space":{"w":128,"h":128,"frames":8},"boxes":[{"id":"b1","k":[{"f":0,"x":NaN,"y":0.5,"w":0.2,"h":0.2}]}]}'
+HEAD = '{"choreo":"boxes","version":1,"space":{"w":128,"h":128,"frames":8},"boxes":['
+NAN_BOXES = HEAD + '{"id":"b1","k":[{"f":0,"x":NaN,"y":0.5,"w":0.2,"h":0.2}]}]}'
 OUTSIDE = NAN_BOXES.replace("NaN", "0.98")
-EMPTY = '{"choreo":"boxes","version":1,"space":{"w":128,"h":128,"frames":8},"boxes":[]}'
+EMPTY = HEAD + "]}"
 
 
-@pytest.mark.parametrize("node, inputs, kind, message", [
-    (BOXES, dict(boxes=NAN_BOXES), "ChoreoBoxTrajectory", "b1"),
-    (BOXES, dict(boxes=OUTSIDE), "ChoreoBoxTrajectory", "outside"),
-    (BOXES, dict(boxes=EMPTY), "ChoreoBoxTrajectory", "box"),
-    (BOXES, dict(boxes="no json"), "ChoreoBoxTrajectory", "JSON"),
-    (BOXES, dict(frames=14), "KSampler", "14 frames but the latent has 8"),
-    (TARGET, dict(layers="Q7"), "ChoreoSGI2VTarget", "Cannot read layers 'Q7'"),
-    (TARGET, dict(layers="M9"), "KSampler", "no layer M9"),
-    (SAMPLER, dict(sampler_name="dpmpp_2m"), "KSampler", "'dpmpp_2m' does not allow"),
-    (SAMPLER, dict(sampler_name="uni_pc"), "KSampler", "'uni_pc' does not allow"),
-    (STEER, dict(start=0.9, end=0.1), "ChoreoLatentOptimisation", "lies after end"),
-    (CONDITIONING, dict(width=132), "ChoreoSVDConditioning", "multiples of 8"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "node, inputs, kind, message",
+    [
+        (BOXES, dict(boxes=NAN_BOXES), "ChoreoBoxTrajectory", "b1"),
+        (BOXES, dict(boxes=OUTSIDE), "ChoreoBoxTrajectory", "outside"),
+        (BOXES, dict(boxes=EMPTY), "ChoreoBoxTrajectory", "box"),
+        (BOXES, dict(boxes="no json"), "ChoreoBoxTrajectory", "JSON"),
+        (BOXES, dict(frames=14), "KSampler", "14 frames but the latent has 8"),
+        (TARGET, dict(layers="Q7"), "ChoreoSGI2VTarget", "Cannot read layers 'Q7'"),
+        (TARGET, dict(layers="M9"), "KSampler", "no layer M9"),
+        (SAMPLER, dict(sampler_name="dpmpp_2m"), "KSampler", "'dpmpp_2m' does not allow"),
+        (SAMPLER, dict(sampler_name="uni_pc"), "KSampler", "'uni_pc' does not allow"),
+        (STEER, dict(start=0.9, end=0.1), "ChoreoLatentOptimisation", "lies after end"),
+        (CONDITIONING, dict(width=132), "ChoreoSVDConditioning", "multiples of 8"),
+    ],
+)
 def test_bad_input_gives_its_sentence_and_harms_nothing(server, prompt, node, inputs, kind, message):
     before = digest(server, prompt)
     run = server.run(change(prompt, node, **inputs))
@@ -217,7 +291,10 @@ def test_other_model_families_are_refused(server, prompt):
 def test_a_noise_mask_is_refused(server, prompt):
     graph = change(prompt, SAMPLER, latent_image=["masked", 0])
     graph["mask"] = {"class_type": "SolidMask", "inputs": {"value": 0.5, "width": 128, "height": 128}}
-    graph["masked"] = {"class_type": "SetLatentNoiseMask", "inputs": {"samples": [CONDITIONING, 2], "mask": ["mask", 0]}}
+    graph["masked"] = {
+        "class_type": "SetLatentNoiseMask",
+        "inputs": {"samples": [CONDITIONING, 2], "mask": ["mask", 0]},
+    }
     run = server.run(graph)
     assert run.error is not None and "noise mask" in run.error.message
 

@@ -34,7 +34,9 @@ class Studio:
                 clip_vision, image, self.vae, 128, 128, FRAMES, 62, 6, 0.0
             )
 
-    def sample(self, model, sampler: str = "euler", steps: int = 6, cfg: float = 1.0, **options) -> torch.Tensor:
+    def sample(
+        self, model, sampler: str = "euler", steps: int = 6, cfg: float = 1.0, **options
+    ) -> torch.Tensor:
         """What KSampler returns for these inputs."""
         import nodes
 
@@ -83,7 +85,9 @@ def fingerprint(model) -> dict[str, object]:
     return {
         "hooks": sum(len(m._forward_hooks) for m in modules),
         "forwards": sum("forward" in m.__dict__ for m in modules),
-        "functions": sum(len(getattr(m, n, [])) for m in modules for n in ("weight_function", "bias_function")),
+        "functions": sum(
+            len(getattr(m, n, [])) for m in modules for n in ("weight_function", "bias_function")
+        ),
         "grad": torch.is_grad_enabled(),
         "inference": torch.is_inference_mode_enabled(),
         "options": repr(sorted(model.model_options.get("transformer_options", {}))),

@@ -27,7 +27,9 @@ def test_it_changes_the_result_and_repeats_itself(studio, target):
 
 
 def test_zero_iterations_is_no_node_at_all(studio, target):
-    assert torch.equal(studio.sample(patched(studio.model, target, iterations=0)), studio.sample(studio.model))
+    assert torch.equal(
+        studio.sample(patched(studio.model, target, iterations=0)), studio.sample(studio.model)
+    )
 
 
 def test_nothing_controlled_is_no_node_at_all(studio, make_target):
@@ -44,14 +46,32 @@ def test_every_allowed_sampler_is_bit_equal_when_sliced(studio, target):
             assert torch.equal(studio.sample(model, name, 4), studio.sample(studio.model, name, 4)), name
 
 
-@pytest.mark.parametrize("options", [dict(denoise=0.5), dict(start_step=2, last_step=5), dict(force_full_denoise=True)])
+@pytest.mark.parametrize(
+    "options", [dict(denoise=0.5), dict(start_step=2, last_step=5), dict(force_full_denoise=True)]
+)
 def test_partial_schedules_are_bit_equal_when_sliced(studio, target, options):
     model = patched(studio.model, target, **OFF)
     assert torch.equal(studio.sample(model, **options), studio.sample(studio.model, **options))
 
 
-@pytest.mark.parametrize("name", ["lms", "heunpp2", "er_sde", "dpmpp_2m", "dpmpp_3m_sde", "ipndm", "deis", "uni_pc",
-                                  "res_multistep", "gradient_estimation", "sa_solver", "dpm_fast", "dpm_adaptive"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lms",
+        "heunpp2",
+        "er_sde",
+        "dpmpp_2m",
+        "dpmpp_3m_sde",
+        "ipndm",
+        "deis",
+        "uni_pc",
+        "res_multistep",
+        "gradient_estimation",
+        "sa_solver",
+        "dpm_fast",
+        "dpm_adaptive",
+    ],
+)
 def test_samplers_with_memory_are_refused_by_name(studio, target, name):
     with pytest.raises(ValueError, match="step by step.*Choose one of: euler") as error:
         studio.sample(patched(studio.model, target), name, 3)
@@ -61,8 +81,9 @@ def test_samplers_with_memory_are_refused_by_name(studio, target, name):
 def test_sampler_node_equals_model_node(studio, target):
     """One implementation behind both."""
     import comfy.samplers
-    from choreo.steering.latent_optimisation import Settings, patch_sampler
     from comfy.sample import sample_custom
+
+    from choreo.steering.latent_optimisation import Settings, patch_sampler
 
     settings = Settings(iterations=2)
     with torch.inference_mode():
@@ -70,7 +91,9 @@ def test_sampler_node_equals_model_node(studio, target):
         sigmas = comfy.samplers.calculate_sigmas(studio.model.get_model_object("model_sampling"), "karras", 6)
         latent = studio.latent["samples"]
         noise = torch.randn(latent.shape, generator=torch.manual_seed(7))
-        result = sample_custom(studio.model, noise, 1.0, sampler, sigmas, studio.positive, studio.negative, latent, seed=7)
+        result = sample_custom(
+            studio.model, noise, 1.0, sampler, sigmas, studio.positive, studio.negative, latent, seed=7
+        )
     assert torch.equal(result, studio.sample(patched(studio.model, target)))
 
 
@@ -82,8 +105,9 @@ def test_two_nodes_in_a_row_both_act(studio, target, make_target):
 
 
 def test_the_window_is_a_place_on_the_models_karras_curve():
-    from choreo.steering.latent_optimisation import WINDOW, karras_position, karras_sigma
     from comfy.k_diffusion.sampling import get_sigmas_karras
+
+    from choreo.steering.latent_optimisation import WINDOW, karras_position, karras_sigma
 
     def inside(steps):
         sigmas = get_sigmas_karras(steps, 0.002, 700.0)[:-1].tolist()
@@ -94,7 +118,9 @@ def test_the_window_is_a_place_on_the_models_karras_curve():
     assert karras_sigma(karras_position(37.275, 700.0, 0.002), 700.0, 0.002) == pytest.approx(37.275)
     # the rounded numbers that the node shows select the same steps
     assert (round(WINDOW[0], 3), round(WINDOW[1], 3)) == (0.092, 0.418)
-    assert all(0.092 <= i / 49 <= 0.418 for i in range(5, 21)) and not any(0.092 <= i / 49 <= 0.418 for i in (4, 21))
+    assert all(0.092 <= i / 49 <= 0.418 for i in range(5, 21)) and not any(
+        0.092 <= i / 49 <= 0.418 for i in (4, 21)
+    )
 
 
 def test_each_iteration_is_one_network_call(studio, target):
@@ -124,9 +150,19 @@ def test_callbacks_stay_one_a_step_in_order(studio, target):
     with torch.inference_mode():
         latent = studio.latent["samples"]
         comfy.sample.sample(
-            patched(studio.model, target), torch.randn(latent.shape), 5, 1.0, "euler", "karras", studio.positive,
-            studio.negative, latent, callback=lambda i, x0, x, total: seen.append((i, total)), disable_pbar=True, seed=1,
-        )  # fmt: skip
+            patched(studio.model, target),
+            torch.randn(latent.shape),
+            5,
+            1.0,
+            "euler",
+            "karras",
+            studio.positive,
+            studio.negative,
+            latent,
+            callback=lambda i, x0, x, total: seen.append((i, total)),
+            disable_pbar=True,
+            seed=1,
+        )
     assert seen == [(i, 5) for i in range(5)]
 
 
@@ -142,6 +178,7 @@ def test_works_with_linear_cfg_guidance_and_a_negative(studio, target):
 def test_a_lora_is_part_of_the_gradient(studio, target):
     """Guiding a model with a LoRA equals guiding the same model with the LoRA merged into its weights."""
     import comfy.sd
+
     from choreo.models import pocket
 
     key = "output_blocks.5.1.transformer_blocks.0.attn1.to_out.0"
@@ -181,24 +218,42 @@ def image_model():
     from comfy.model_patcher import CoreModelPatcher
 
     config = dict(
-        image_size=32, in_channels=4, out_channels=4, model_channels=32, num_res_blocks=[1], channel_mult=[1],
-        transformer_depth=[1], transformer_depth_output=[1, 1], transformer_depth_middle=1, context_dim=32,
-        use_spatial_transformer=True, legacy=False, use_temporal_attention=False, use_temporal_resblock=False,
+        image_size=32,
+        in_channels=4,
+        out_channels=4,
+        model_channels=32,
+        num_res_blocks=[1],
+        channel_mult=[1],
+        transformer_depth=[1],
+        transformer_depth_output=[1, 1],
+        transformer_depth_middle=1,
+        context_dim=32,
+        use_spatial_transformer=True,
+        legacy=False,
+        use_temporal_attention=False,
+        use_temporal_resblock=False,
         adm_in_channels=None,
-    )  # fmt: skip
-    kind = type("TinySD15", (supported_models.SD15,), {"unet_config": {}, "unet_extra_config": {"num_heads": 2, "num_head_channels": -1}})
+    )
+    kind = type(
+        "TinySD15",
+        (supported_models.SD15,),
+        {"unet_config": {}, "unet_extra_config": {"num_heads": 2, "num_head_channels": -1}},
+    )
     model_config = kind(config)
     model_config.set_inference_dtype(torch.float32, None)
     cpu = torch.device("cpu")
     return CoreModelPatcher(model_config.get_model({}, ""), load_device=cpu, offload_device=cpu)
 
 
-@pytest.mark.parametrize("settings, message", [
-    (dict(learning_rate=math.nan), "learning_rate is nan"),
-    (dict(start=0.5, end=0.2), "start 0.5 lies after end 0.2"),
-    (dict(iterations=-1), "iterations is -1"),
-    (dict(frequency_blend=5.0), "frequency_blend is 5.0"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        (dict(learning_rate=math.nan), "learning_rate is nan"),
+        (dict(start=0.5, end=0.2), "start 0.5 lies after end 0.2"),
+        (dict(iterations=-1), "iterations is -1"),
+        (dict(frequency_blend=5.0), "frequency_blend is 5.0"),
+    ],
+)
 def test_settings_out_of_range_are_named(settings, message):
     from choreo.steering.latent_optimisation import Settings
 
@@ -235,7 +290,9 @@ def test_interrupt_leaves_the_model_as_it_was(studio, target, fingerprint_of):
         if count == 4:
             host.interrupt_current_processing()
 
-    handle = studio.model.model.diffusion_model.get_submodule("output_blocks.3.0").register_forward_hook(press)
+    handle = studio.model.model.diffusion_model.get_submodule("output_blocks.3.0").register_forward_hook(
+        press
+    )
     try:
         with pytest.raises(host.InterruptProcessingException):
             studio.sample(model)

@@ -40,8 +40,14 @@ def test_the_prompt_holds_the_case() -> None:
 
 
 def test_an_input_is_set_in_every_arm_but_never_undoes_it() -> None:
-    changes = dict([evaluate.setting("learning_rate=0.3"), evaluate.setting("KSampler.steps=30"),
-                    evaluate.setting("iterations=9"), evaluate.setting("scheduler=simple")])  # fmt: skip
+    changes = dict(
+        [
+            evaluate.setting("learning_rate=0.3"),
+            evaluate.setting("KSampler.steps=30"),
+            evaluate.setting("iterations=9"),
+            evaluate.setting("scheduler=simple"),
+        ]
+    )
     guided, unguided = (inputs(evaluate.prompt_for(CASE, arm, changes)) for arm in ("guided", "unguided"))
     for found in (guided, unguided):
         assert found["ChoreoLatentOptimisation.learning_rate"] == 0.3

@@ -14,9 +14,16 @@ from choreo.toy.case_set import make_cases
 from choreo.toy.cases import Case, Sprite, World, boxes, truth
 
 
-def case(color: str = "red", shape: str = "disc", half: float = 12, pan: tuple[float, float] = (0, 0),
-         others: tuple[Sprite, ...] = (), start: tuple[float, float] = (30, 40),
-         step: tuple[float, float] = (8.3, 4.7), seed: int = 5) -> Case:  # fmt: skip
+def case(
+    color: str = "red",
+    shape: str = "disc",
+    half: float = 12,
+    pan: tuple[float, float] = (0, 0),
+    others: tuple[Sprite, ...] = (),
+    start: tuple[float, float] = (30, 40),
+    step: tuple[float, float] = (8.3, 4.7),
+    seed: int = 5,
+) -> Case:
     path = tuple((start[0] + step[0] * i, start[1] + step[1] * i) for i in range(8))
     return Case("c", 8, World(seed, pan), (Sprite(color, shape, half, path), *others), 40, 1)
 

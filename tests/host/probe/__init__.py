@@ -19,7 +19,9 @@ class ProbeLatent(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema("ProbeLatent", category="probe", is_output_node=True, inputs=[io.Latent.Input("latent")])
+        return io.Schema(
+            "ProbeLatent", category="probe", is_output_node=True, inputs=[io.Latent.Input("latent")]
+        )
 
     @classmethod
     def execute(cls, latent: dict[str, Any]) -> io.NodeOutput:
@@ -77,17 +79,30 @@ class ProbeImageModel(io.ComfyNode):
         from comfy.model_patcher import CoreModelPatcher
 
         config = {
-            "image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 32, "num_res_blocks": [1],
-            "channel_mult": [1], "transformer_depth": [1], "transformer_depth_output": [1, 1],
-            "transformer_depth_middle": 1, "context_dim": 32, "use_spatial_transformer": True, "legacy": False,
-            "use_temporal_attention": False, "use_temporal_resblock": False, "adm_in_channels": None,
-        }  # fmt: skip
+            "image_size": 32,
+            "in_channels": 4,
+            "out_channels": 4,
+            "model_channels": 32,
+            "num_res_blocks": [1],
+            "channel_mult": [1],
+            "transformer_depth": [1],
+            "transformer_depth_output": [1, 1],
+            "transformer_depth_middle": 1,
+            "context_dim": 32,
+            "use_spatial_transformer": True,
+            "legacy": False,
+            "use_temporal_attention": False,
+            "use_temporal_resblock": False,
+            "adm_in_channels": None,
+        }
         extra = {"num_heads": 2, "num_head_channels": -1}
         kind = type("TinySD15", (supported_models.SD15,), {"unet_config": {}, "unet_extra_config": extra})
         model_config = kind(config)
         model_config.set_inference_dtype(torch.float32, None)
         cpu = torch.device("cpu")
-        return io.NodeOutput(CoreModelPatcher(model_config.get_model({}, ""), load_device=cpu, offload_device=cpu))
+        return io.NodeOutput(
+            CoreModelPatcher(model_config.get_model({}, ""), load_device=cpu, offload_device=cpu)
+        )
 
 
 class Extension(ComfyExtension):
