@@ -99,7 +99,13 @@ class Client:
 
     def run(self, prompt: Prompt, on_progress: Progress | None = None, timeout: float = 600) -> Run:
         """Queue a prompt and wait for its end, at most `timeout` seconds."""
-        return asyncio.run(self._run(prompt, on_progress or (lambda *_: None), timeout))
+        import aiohttp
+        import requests
+
+        try:
+            return asyncio.run(self._run(prompt, on_progress or (lambda *_: None), timeout))
+        except (aiohttp.ClientConnectionError, requests.ConnectionError) as error:
+            raise ServerError(f"The server at {self.url} cannot be reached any more.") from error
 
     def interrupt(self) -> None:
         """Stop the prompt that is running."""

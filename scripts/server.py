@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import host as hosts
-from client import Client, NodeError, PromptRejected, Run, ServerError
+from client import Client, NodeError, Progress, Prompt, PromptRejected, Run, ServerError
 
 __all__ = ["NodeError", "PromptRejected", "Run", "Server", "ServerError"]
 
@@ -94,6 +94,13 @@ class Server(Client):
         self._last_log = self.log_text()
         if self._base_is_ours:
             shutil.rmtree(self.base, ignore_errors=True)
+
+    def run(self, prompt: Prompt, on_progress: Progress | None = None, timeout: float = 600) -> Run:
+        """As a client does; an error tells how the log ends."""
+        try:
+            return super().run(prompt, on_progress, timeout)
+        except ServerError as error:
+            raise ServerError(f"{error} Its log ends:\n{self._log_end()}") from error
 
     def alive(self) -> bool:
         """Whether the process runs."""

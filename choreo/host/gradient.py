@@ -154,8 +154,8 @@ class Reading:
         return output
 
     def _require_whole(self, x: Tensor, rows: int, transformer: dict[str, Any]) -> None:
-        whole = (self.latent.frames * rows, self.latent.rows, self.latent.cols)
-        if transformer.get("context_window") is not None or (x.shape[0], *x.shape[-2:]) != whole:
+        one = self.request.backbone.latent_grid((x.shape[0] // rows, *x.shape[1:]))
+        if transformer.get("context_window") is not None or one != self.latent:
             raise ValueError(
                 f"Choreo needs the whole latent ({self.latent.frames} frames of {self.latent.cols} x "
                 f"{self.latent.rows} cells) in one network call, but the model was called on a part of shape "

@@ -45,7 +45,7 @@ def _draw_box(draw: Any, corners: Any, color: str, unit: int, label: str) -> Non
     rectangle = [float(c) for c in corners]
     draw.rectangle(rectangle, outline="black", width=3 * unit)
     draw.rectangle(rectangle, outline=color, width=unit)
-    if label:
+    if label and rectangle[2] - rectangle[0] > 8 * unit * len(label):  # it must not hide a small box
         draw.text(
             (rectangle[0] + 2 * unit, rectangle[1] + unit),
             label,
