@@ -31,10 +31,10 @@ class ServerError(RuntimeError):
 
 
 class PromptRejected(ValueError):
-    """The server refused a prompt (HTTP 400); `node_errors` maps node ids to the host's typed errors."""
+    """The server found a prompt wrong; `node_errors` maps node ids to the host's typed errors."""
 
     def __init__(self, answer: dict[str, Any]):
-        self.error: dict[str, Any] = answer["error"]
+        self.error: dict[str, Any] = answer.get("error", {})
         self.node_errors: dict[str, dict[str, Any]] = answer["node_errors"] or {}
         found = [
             f"node {node} ({entry['class_type']}): {error['message']}: {error['details']}"
@@ -88,9 +88,16 @@ class Client:
         return self._call("post", "/upload/image", files=files, data=form).json()["name"]
 
     def queue(self, prompt: Prompt, client: str | None = None) -> str:
-        """Queue a prompt and return its id; messages about it go to the websocket client `client`."""
+        """Queue a prompt and return its id; messages about it go to the websocket client `client`.
+
+        Raises PromptRejected also where the host would run the other, correct branches of the prompt.
+        """
         body = {"prompt": prompt, **({"client_id": client} if client else {})}
-        return self._call("post", "/prompt", json=body).json()["prompt_id"]
+        answer = self._call("post", "/prompt", json=body).json()
+        if answer["node_errors"]:
+            self.cancel(answer["prompt_id"])
+            raise PromptRejected(answer)
+        return answer["prompt_id"]
 
     def result(self, prompt_id: str) -> Run | None:
         """How a queued prompt went, or None while it has not ended."""
@@ -110,6 +117,11 @@ class Client:
     def interrupt(self) -> None:
         """Stop the prompt that is running."""
         self._call("post", "/interrupt")
+
+    def cancel(self, prompt_id: str) -> None:
+        """Take a prompt off the queue, or stop it where it runs already."""
+        self._call("post", "/queue", json={"delete": [prompt_id]})
+        self._call("post", "/interrupt", json={"prompt_id": prompt_id})
 
     def free(self) -> None:
         """Unload all models and drop all cached results; done when the server next looks at its queue."""
@@ -148,7 +160,7 @@ class Client:
             try:
                 previews = await asyncio.wait_for(following, timeout)
             except asyncio.TimeoutError:
-                self.interrupt()
+                self.cancel(prompt_id)
                 raise TimeoutError(f"The prompt took more than {timeout:.0f} s and was stopped.") from None
         ended = self.result(prompt_id)
         if ended is None:

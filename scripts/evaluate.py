@@ -236,8 +236,9 @@ def save(folder: Path, runs: list[Case], clips: Clips) -> None:
     """Write ID_ARM.npz of every run, and contact.png of the first ones."""
     import numpy as np
 
-    from choreo.metrics.contact import Strip, contact_sheet
-    from choreo.toy.cases import boxes, start_image
+    from choreo.media.overlay import draw_controls
+    from choreo.media.pictures import contact_sheet
+    from choreo.toy.cases import boxes
 
     folder.mkdir(parents=True, exist_ok=True)
     cases = {run.id: run for run in runs}
@@ -246,11 +247,13 @@ def save(folder: Path, runs: list[Case], clips: Clips) -> None:
         np.savez_compressed(
             folder / f"{name}_{arm}.npz", frames=frames, target=case.target, color=case.sprites[0].color
         )
-    strips = [
-        Strip(start_image(run), boxes(run)[:, 0], [clips[run.id, "unguided"], clips[run.id, "guided"]])
-        for run in runs[:SHOWN]
-    ]
-    (folder / "contact.png").write_bytes(png(contact_sheet(strips)))
+    rows = {}
+    for run in runs[:SHOWN]:
+        centre, half = boxes(run)[..., :2], boxes(run)[..., 2:] / 2
+        corners = np.concatenate([centre - half, centre + half], axis=-1)
+        for arm in ("unguided", "guided"):
+            rows[f"{run.id} {arm}"] = draw_controls(clips[run.id, arm], corners, [centre[:, 0].tolist()])
+    contact_sheet(rows).save(folder / "contact.png")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from private_host import HostError, PrivateHost, say, venv_python
+from private_host import HostError, PrivateHost, venv_python
 
 # Not resolved: a pack that is linked into custom_nodes belongs to the ComfyUI it is linked into.
 ROOT = Path(__file__).absolute().parent.parent
@@ -79,6 +79,11 @@ def _python_of(path: Path) -> Path:
     if importlib.util.find_spec("torch"):
         return Path(sys.executable)
     raise HostError(f"No Python with torch was found for {path}: set COMFYUI_PYTHON to the one that runs it.")
+
+
+def say(line: str) -> None:
+    """Show a line at once, also where the output is piped."""
+    print(line, flush=True)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -70,15 +70,15 @@ class PrivateHost:
 
     def _make(self, torch_index: str | None) -> None:
         started = time.monotonic()
-        say(f"Setting up a private ComfyUI in {self.folder} (once; 2 to 10 minutes, up to 7 GB) ...")
+        tell(f"Setting up a private ComfyUI in {self.folder} (once; 2 to 10 minutes, up to 7 GB) ...")
         make_venv(self.venv)
         if not self._tree_complete():
-            say("[1/2] the ComfyUI tree (12 MB, seconds)")
+            tell("[1/2] the ComfyUI tree (12 MB, seconds)")
             self._make_tree()
         if not self._packages_complete():
-            say("[2/2] its Python packages (minutes: torch is large)")
+            tell("[2/2] its Python packages (minutes: torch is large)")
             self._install_packages(torch_index)
-        say(f"The private ComfyUI is ready ({time.monotonic() - started:.0f} s).")
+        tell(f"The private ComfyUI is ready ({time.monotonic() - started:.0f} s).")
 
     def _complete(self) -> bool:
         return self._tree_complete() and self._packages_complete()
@@ -168,7 +168,7 @@ def forget_broken_packages(venv: Path) -> None:
     places = ("lib/python*/site-packages/*.dist-info", "Lib/site-packages/*.dist-info")
     for info in [found for place in places for found in venv.glob(place)]:
         if not _is_whole(info):
-            say(f"      {info.stem} is incomplete: it will be installed again")
+            tell(f"      {info.stem} is incomplete: it will be installed again")
             shutil.rmtree(info)
 
 
@@ -190,7 +190,7 @@ def lock(path: Path) -> Iterator[None]:
     with path.open("a") as file:
         os.set_inheritable(file.fileno(), True)
         if not _try_lock(file.fileno()):
-            say("Another script is setting up the private ComfyUI: waiting for it ...")
+            tell("Another script is setting up the private ComfyUI: waiting for it ...")
             while not _try_lock(file.fileno()):
                 time.sleep(1)
         yield
@@ -229,10 +229,11 @@ def _works(python: Path, *arguments: str) -> bool:
 
 def _run(command: list[str], failure: str) -> None:
     # close_fds: a child that outlives a killed script goes on holding the lock.
-    if subprocess.run(command, close_fds=False).returncode != 0:
+    # To stderr (2): stdout belongs to the script, and with --json it must hold nothing else.
+    if subprocess.run(command, close_fds=False, stdout=2).returncode != 0:
         raise HostError(f"The set-up stopped: {failure}.")
 
 
-def say(line: str) -> None:
-    """Show a line at once, also where the output is piped."""
-    print(line, flush=True)
+def tell(line: str) -> None:
+    """Show a line of the set-up at once, also where the output is piped; never on stdout."""
+    print(line, file=sys.stderr, flush=True)

@@ -72,7 +72,7 @@ class Server(Client):
     def start(self) -> None:
         """Start the process; returns when it answers and shows the pack's nodes."""
         atexit.register(self.stop)
-        self._link_pack()
+        self._fill_base()
         with self._log_file.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command(),
@@ -121,11 +121,16 @@ class Server(Client):
     def _log_file(self) -> Path:
         return self.base / "comfyui.log"
 
-    def _link_pack(self) -> None:
+    def _fill_base(self) -> None:
+        """The pack as a custom node, and the picture that ComfyUI's loader shows first."""
         link = self.base / "custom_nodes" / PACK
+        picture = self.host.path / "input" / "example.png"
+        for folder in (link.parent, self.base / "input"):
+            folder.mkdir(parents=True, exist_ok=True)
+        if picture.is_file():
+            shutil.copy(picture, self.base / "input")
         if link.exists():
             return
-        link.parent.mkdir(parents=True, exist_ok=True)
         if os.name == "nt":  # where links need a privilege
             shutil.copytree(hosts.ROOT, link, ignore=shutil.ignore_patterns(".*", "out", "node_modules"))
         else:

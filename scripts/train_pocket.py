@@ -16,6 +16,7 @@ import math
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,12 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=8)
     parser.add_argument("--lr", type=float, help="default: 1.3e-3 (svd), 5e-4 (vae)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--bystander", type=float, default=0.2, help="share of clips with a second sprite (svd)"
+    )
+    parser.add_argument(
+        "--init", type=Path, help="a checkpoint.pt whose weights to start from, with a new schedule"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (one is the fastest per core)")
     parser.add_argument("--out", type=Path, default=ROOT / ".cache" / "pocket")
@@ -53,7 +60,7 @@ def main() -> int:
     return 0
 
 
-def build(what: str):
+def build(what: str, bystander: float = 0.2):
     """The network to train and the function (clips, frames, generator, device) -> loss."""
     import comfy.ops
     import torch
@@ -62,13 +69,12 @@ def build(what: str):
 
     if what == "vae":
         model = vae.network()
-        return model, lambda *a: vae.training_loss(model, *a)
+        return model, partial(vae.training_loss, model)
     from comfy.ldm.modules.diffusionmodules.openaimodel import Timestep, UNetModel
 
     model = UNetModel(**svd.unet_config(), dtype=torch.float32, operations=comfy.ops.disable_weight_init)
     svd.initialise(model)
-    embed = Timestep(256)
-    return model, lambda *a: svd.training_loss(model, embed, *a)
+    return model, partial(svd.training_loss, model, Timestep(256), bystander=bystander)
 
 
 def train(args: argparse.Namespace, folder: Path) -> None:
@@ -79,26 +85,25 @@ def train(args: argparse.Namespace, folder: Path) -> None:
     torch.manual_seed(args.seed)
     _fast_group_norm()
     device = torch.device(args.device)
-    model, loss_of = build(args.what)
+    model, loss_of = build(args.what, args.bystander)
+    if args.init:
+        model.load_state_dict(torch.load(args.init, map_location="cpu", weights_only=True)["model"])
     model.to(device)
     weights = [p for p in model.parameters() if p.requires_grad]
     peak = args.lr or {"svd": 1.3e-3, "vae": 5e-4}[args.what]
     optimiser = torch.optim.AdamW(weights, lr=peak, betas=(0.9, 0.98), weight_decay=1e-3)
-    average = [p.detach().clone() for p in weights]
     start, clock = 0, 0.0
     saved = folder / "checkpoint.pt"
     if saved.exists():
         state = torch.load(saved, map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
-        average = state["average"]
         start, clock = state["step"], state["seconds"]
 
     def save(step: int) -> None:
         state = dict(
             model=model.state_dict(),
             optimiser=optimiser.state_dict(),
-            average=average,
             step=step,
             seconds=clock,
             args={k: str(v) for k, v in vars(args).items()},
@@ -120,8 +125,6 @@ def train(args: argparse.Namespace, folder: Path) -> None:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimiser.step()
-        decay = min(0.999, (1 + step) / (10 + step))
-        torch._foreach_lerp_(average, [p.detach() for p in weights], 1 - decay)
         value = loss.item()
         running = value if running is None else 0.98 * running + 0.02 * value
         clock = time.monotonic() - began
@@ -191,7 +194,7 @@ def curve(folder: Path) -> None:
 
 
 def export(args: argparse.Namespace) -> None:
-    """Averaged weights of every finished or running training, as fp16 safetensors with their story."""
+    """The weights of every finished or running training, as fp16 safetensors with their story."""
     import torch
     from safetensors.torch import save_file
 
@@ -210,10 +213,6 @@ def export(args: argparse.Namespace) -> None:
         state = torch.load(saved, map_location="cpu", weights_only=True)
         model, _ = build(what)
         model.load_state_dict(state["model"])
-        for parameter, mean in zip(
-            (p for p in model.parameters() if p.requires_grad), state["average"], strict=True
-        ):
-            parameter.data.copy_(mean)
         trained = state["args"]
         story = dict(
             kind=f"pocket-{what}",

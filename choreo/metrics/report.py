@@ -99,20 +99,20 @@ def table(report: dict[str, Any]) -> str:
     lines = [
         f"{report['method']}: {report['cases']} cases, {report['seconds']:.0f} s",
         "",
-        f"{'mean (median) [95 %]':22}{'guided':>30}{'unguided':>30}   guided / unguided",
+        f"{'mean (median) [95 %]':22}{'guided':>34}{'unguided':>34}   guided / unguided",
     ]
     for name, entry in report["metrics"].items():
         ratio = f"{_figure(entry['ratio'])} [{_figure(entry['ratio_lo'])}, {_figure(entry['ratio_hi'])}]"
-        lines.append(f"{name:22}{_cell(entry['guided']):>30}{_cell(entry['unguided']):>30}   {ratio}")
+        lines.append(f"{name:22}{_cell(entry['guided']):>34}{_cell(entry['unguided']):>34}   {ratio}")
     lines += ["", f"controls ({report['primary']})"]
     for name, entry in report["controls"].items():
         if entry:
             ratios = f"{_figure(entry['to_guided'])} x guided, {_figure(entry['to_unguided'])} x unguided"
-            lines.append(f"{name:22}{_cell(entry):>30}   {ratios}")
+            lines.append(f"{name:22}{_cell(entry):>34}   {ratios}")
     lines += ["", "guards"]
     for name in GUARDS:
         entry = report["guards"][name]
-        lines.append(f"{name:22}{_cell(entry['guided']):>30}{_cell(entry['unguided']):>30}")
+        lines.append(f"{name:22}{_cell(entry['guided']):>34}{_cell(entry['unguided']):>34}")
     listed = report["guards"]["no_gain"]
     lines += ["", f"gains that are none, the object was destroyed: {', '.join(listed) or 'no case'}"]
     return "\n".join(lines)

@@ -69,14 +69,20 @@ def vector(model: Any, bucket: Tensor) -> Tensor:
 
 
 def training_loss(
-    unet: nn.Module, embed: Any, clips: int, frames: int, g: torch.Generator, device: torch.device
+    unet: nn.Module,
+    embed: Any,
+    clips: int,
+    frames: int,
+    g: torch.Generator,
+    device: torch.device,
+    bystander: float = 0.2,
 ) -> Tensor:
     """Mean square error of v on one batch of fresh clips.
 
     sigma is log-normal (0.7, 1.5), one draw per quantile; the target is the host's own
     V_PREDICTION_EDM with sigma_data 1 inverted: v = (x / (s^2 + 1) - z) sqrt(s^2 + 1) / s.
     """
-    scene = world.random_scene(g, clips, frames)
+    scene = world.random_scene(g, clips, frames, bystander)
     bucket = world.travel(scene.sprites[-1].path).round().clamp(min=1)
     z = codec.encode(world.render(scene)).to(device)
     quantile = (torch.arange(clips) + torch.rand(clips, generator=g)) / clips

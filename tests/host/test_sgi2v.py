@@ -21,10 +21,12 @@ COUNTER = iter(range(10**6))
 
 @pytest.fixture
 def prompt() -> dict[str, Any]:
-    """The pocket example, with fewer steps and iterations so that the suite stays quick."""
+    """The pocket example, with fewer steps and iterations and without CFG, so that the suite stays quick."""
     graph = json.loads((ROOT / "workflows/api/sg-i2v-pocket.json").read_text())
     graph[SAMPLER]["inputs"]["steps"] = 6
     graph[STEER]["inputs"]["iterations"] = 2
+    graph[STEER]["inputs"]["model"] = [LOADER, 0]
+    graph[SAMPLER]["inputs"]["cfg"] = 1.0
     for key in [k for k, node in graph.items() if node["class_type"] not in NEEDED]:
         del graph[key]
     graph["probe"] = {"class_type": "ProbeLatent", "inputs": {"latent": [SAMPLER, 0]}}

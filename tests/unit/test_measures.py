@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from choreo.metrics.contact import Strip, contact_sheet, draw_box
 from choreo.metrics.measures import PRIMARY, STANDING, destroyed, direction_cos, measure, overlap
 from choreo.metrics.report import Scored, build, table
 from choreo.metrics.score import false_target, repeated, score
@@ -180,12 +179,3 @@ def test_the_false_target_is_of_another_case_of_as_many_frames() -> None:
     assert np.array_equal(false_target([short[0], *long, short[1]], 0), short[1].target)
     assert np.array_equal(false_target([*short, *long], 2), short[0].target)
     assert false_target([short[0], *long], 1) is None
-
-
-def test_the_contact_sheet_shows_every_frame_with_its_box() -> None:
-    clip = truth(CASE)
-    sheet = contact_sheet([Strip(clip[0], boxes(CASE)[:, 0], [clip, clip])] * 2)
-    assert sheet.shape == (2 * 128 + 6, 17 * 128 + 2 * 6, 3) and sheet.dtype == np.uint8
-    box = draw_box(np.zeros((32, 32, 3), np.uint8), np.array([4.0, 16.0, 20.0, 10.0]))
-    assert (box[11, :14] == 255).all() and (box[20, :14] == 255).all() and (box[11:21, 13] == 255).all()
-    assert (box[13:19, :12] == 0).all() and (box[:, 14:] == 0).all()
