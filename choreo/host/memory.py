@@ -13,7 +13,7 @@ from ..contract import Backbone, Grid
 KEY = "choreo_memory"
 PRIVATE_LIMIT = 1 << 30  # bytes of cloned weights that a graph may keep alive
 # A call of one conditioning with its graph, in plain calls of one conditioning (host's own estimate).
-_FACTOR = {"on": 2, "auto": 2, "off": 6}
+_FACTOR = {"on": 2, "auto": 2, "off": 7}
 
 
 def use_checkpointing(choice: str, backbone: Backbone, model: Any, latent: Grid, device: Any) -> bool:

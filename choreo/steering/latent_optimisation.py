@@ -113,7 +113,7 @@ class LatentOptimisation:
         request = Request(
             call=_calc_cond_batch,
             model=model,
-            conds=[guider.conds["positive"], None],
+            conds=[_positive(guider), None],
             index=0,
             options=extra_args["model_options"],
             backbone=backbone,
@@ -135,6 +135,15 @@ class LatentOptimisation:
         result = optimise(x, gradient, self.settings)
         log.info("Choreo: sigma %.4g, energy %s", float(sigma), " ".join(f"{float(e):.4g}" for e in energies))
         return result
+
+
+def _positive(guider: Any) -> list[dict[str, Any]]:
+    if "positive" not in guider.conds:
+        raise ValueError(
+            f"{type(guider).__name__} has no positive conditioning, which latent optimisation runs: "
+            "use CFGGuider, BasicGuider or a KSampler."
+        )
+    return guider.conds["positive"]
 
 
 def _calc_cond_batch(*args: Any) -> list[Tensor]:

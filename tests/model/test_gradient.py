@@ -231,6 +231,19 @@ def count_casts(studio, run, interrupt_at: int = -1) -> int:
     return count
 
 
+@pytest.mark.parametrize(
+    "checkpoint, cure", [(False, "set checkpointing to 'on'"), (True, "use fewer frames")]
+)
+def test_running_out_of_memory_says_what_to_do(checkpoint, cure):
+    """It stays the host's own kind of error, so the host frees its models as it always does."""
+    from choreo.contract import Grid
+    from choreo.host.memory import explained
+
+    said = pytest.raises(torch.OutOfMemoryError, match=f"14 frames of 128 x 72 latent cells: {cure}")
+    with said, explained(Grid(14, 72, 128), checkpoint):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
 def test_float16_overflow_lowers_the_scale_and_goes_on(make_studio, request_for):
     from choreo.host.gradient import LossScale, grad_pass
 
