@@ -14,11 +14,13 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +39,8 @@ ARMS: dict[str, dict[str, Any]] = {
     "ablation": {"ChoreoSGI2VTarget.feature": "own"},
 }
 WORKFLOW = hosts.ROOT / "workflows" / "api" / "sg-i2v-pocket.json"
-QUEUED = 4  # prompts handed to the server at once, so that it never waits for this script
+QUEUED = 4  # prompts handed to each server at once, so that it never waits for this script
+SERVERS = 4  # at most; each takes about 1 GB
 PATIENCE = 3600.0  # seconds for one prompt with those before it in the queue
 SHOWN = 12  # cases on the contact sheet
 
@@ -133,14 +136,17 @@ def chosen_cases(args: argparse.Namespace) -> list[Case]:
 
 
 def generate(runs: list[Case], prompts: Mapping[tuple[str, str], Prompt]) -> Clips:
-    """The clips of all prompts, from one server that always has several of them waiting."""
-    # The server is left first: after a failure it ends, and with it the prompts that the pool waits for.
-    with ThreadPoolExecutor(QUEUED) as pool, Server() as server:
+    """The clips of all prompts, from servers that always have several of them waiting."""
+    count = server_count(len(runs))
+    # The servers are left first: after a failure they end, and with them what the pool waits for.
+    with ThreadPoolExecutor(QUEUED * count) as pool, ExitStack() as stack:
+        servers = [stack.enter_context(Server()) for _ in range(count)]
+        place = {run.id: servers[number % count] for number, run in enumerate(runs)}
         for run in runs:
-            server.upload_image(start_png(run), start_name(run))
+            place[run.id].upload_image(start_png(run), start_name(run))
 
         def clip(job: tuple[str, str]) -> np.ndarray:
-            prompt = prompts[job]
+            prompt, server = prompts[job], place[job[0]]
             run = server.run(prompt, timeout=PATIENCE)
             if run.error or run.interrupted:
                 sys.exit(f"{' '.join(job)}: {run.error.message if run.error else 'interrupted'}")
@@ -148,6 +154,16 @@ def generate(runs: list[Case], prompts: Mapping[tuple[str, str], Prompt]) -> Cli
 
         results = progress(pool.map(clip, prompts), len(prompts))
         return dict(zip(prompts, results, strict=True))
+
+
+def server_count(cases: int) -> int:
+    """One server on an accelerator; else one a core: small networks gain little from sharing cores."""
+    if hosts.has_accelerator():
+        return 1
+    count = min(os.cpu_count() or 1, SERVERS, cases)
+    if count > 1:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    return count
 
 
 def progress(results: Iterator[np.ndarray], count: int) -> Iterator[np.ndarray]:
