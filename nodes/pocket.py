@@ -22,7 +22,7 @@ class LoadPocketModel(io.ComfyNode):
             description="A tiny video model that ships with the pack: the real architecture, trained on moving sprites, 128 x 128 pixels. For trying, teaching and testing.",
             search_aliases=["toy model", "test model", "demo"],
             inputs=[
-                io.Combo.Input("model", options=list(pocket.NAMES), default=pocket.NAMES[0], tooltip="pocket-svd animates a start image (Pocket Scene)."),
+                io.Combo.Input("model", options=pocket.available(), default=pocket.NAMES[0], tooltip="pocket-svd animates a start image (Pocket Scene)."),
                 io.Combo.Input("weight_dtype", options=list(pocket.DTYPES), default="default", optional=True, advanced=True, tooltip="Precision of the weights and of the network."),
             ],
             outputs=[
@@ -34,7 +34,8 @@ class LoadPocketModel(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: str, weight_dtype: str = "default") -> io.NodeOutput:
-        return io.NodeOutput(*pocket.load(model, weight_dtype))
+        loaded = pocket.load(model, weight_dtype)
+        return io.NodeOutput(loaded.model, loaded.clip_vision, loaded.vae)
 
 
 class PocketScene(io.ComfyNode):

@@ -23,23 +23,20 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+LEARNING_RATE = {"svd": 1.2e-3, "animatediff": 1.2e-3, "vae": 5e-4}
+
 import host  # noqa: E402
+from pocket_files import curve, export  # noqa: E402
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=["svd", "vae", "export"])
+    parser.add_argument("what", choices=["svd", "animatediff", "vae", "export"])
     parser.add_argument("--steps", type=int, default=2500)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--frames", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=8, help="clips of 8 frames; fewer of longer ones")
     parser.add_argument("--lr", type=float, help="default: 1.3e-3 (svd), 5e-4 (vae)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--bystander", type=float, default=0.2, help="share of clips with a second sprite (svd)"
-    )
-    parser.add_argument(
-        "--init", type=Path, help="a checkpoint.pt whose weights to start from, with a new schedule"
-    )
+    parser.add_argument("--bf16", action="store_true", help="compute in bfloat16 where autocast does")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (one is the fastest per core)")
     parser.add_argument("--out", type=Path, default=ROOT / ".cache" / "pocket")
@@ -54,19 +51,22 @@ def main() -> int:
         args.device = "cuda" if torch.cuda.is_available() else "cpu"
     args.out.mkdir(parents=True, exist_ok=True)
     if args.what == "export":
-        export(args)
+        export(args.out)
     else:
         train(args, args.out / args.what)
     return 0
 
 
-def build(what: str, bystander: float = 0.2):
+def build(what: str):
     """The network to train and the function (clips, frames, generator, device) -> loss."""
     import comfy.ops
     import torch
 
-    from choreo.toy import svd, vae
+    from choreo.toy import animatediff, svd, vae
 
+    if what == "animatediff":
+        model = animatediff.Network(motion_model)
+        return model, partial(animatediff.training_loss, model)
     if what == "vae":
         model = vae.network()
         return model, partial(vae.training_loss, model)
@@ -74,7 +74,19 @@ def build(what: str, bystander: float = 0.2):
 
     model = UNetModel(**svd.unet_config(), dtype=torch.float32, operations=comfy.ops.disable_weight_init)
     svd.initialise(model)
-    return model, partial(svd.training_loss, model, Timestep(256), bystander=bystander)
+    return model, partial(svd.training_loss, model, Timestep(256))
+
+
+def motion_model(unet: Any) -> Any:
+    """Motion modules for the pocket AnimateDiff's UNet."""
+    import comfy.ops
+    import torch
+
+    from choreo.models.motion_module import MotionModel, unet_layout
+    from choreo.toy import animatediff
+
+    layout = unet_layout(unet, animatediff.LENGTH, animatediff.HEADS)
+    return MotionModel(layout, comfy.ops.disable_weight_init, dtype=torch.float32)
 
 
 def train(args: argparse.Namespace, folder: Path) -> None:
@@ -83,14 +95,13 @@ def train(args: argparse.Namespace, folder: Path) -> None:
 
     folder.mkdir(exist_ok=True)
     torch.manual_seed(args.seed)
-    _fast_group_norm()
+    if args.device == "cpu":
+        fast_on_cpu()
     device = torch.device(args.device)
-    model, loss_of = build(args.what, args.bystander)
-    if args.init:
-        model.load_state_dict(torch.load(args.init, map_location="cpu", weights_only=True)["model"])
+    model, loss_of = build(args.what)
     model.to(device)
     weights = [p for p in model.parameters() if p.requires_grad]
-    peak = args.lr or {"svd": 1.3e-3, "vae": 5e-4}[args.what]
+    peak = args.lr or LEARNING_RATE[args.what]
     optimiser = torch.optim.AdamW(weights, lr=peak, betas=(0.9, 0.98), weight_decay=1e-3)
     start, clock = 0, 0.0
     saved = folder / "checkpoint.pt"
@@ -117,10 +128,12 @@ def train(args: argparse.Namespace, folder: Path) -> None:
     bar = tqdm(range(start, args.steps), initial=start, total=args.steps, mininterval=5)
     running = None
     for step in bar:
-        g = torch.Generator().manual_seed(args.seed * 1_000_003 + step)  # the data are a function of the step
+        g = generator(args.seed, step)
         for group in optimiser.param_groups:
             group["lr"] = peak * schedule(step, args.steps)
-        loss = loss_of(args.batch, args.frames, g, device)
+        clips, frames = shape(args.batch, g)
+        with torch.autocast(device.type, torch.bfloat16, enabled=args.bf16):
+            loss = loss_of(clips, frames, g, device)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
@@ -136,14 +149,42 @@ def train(args: argparse.Namespace, folder: Path) -> None:
     save(args.steps)
 
 
-def schedule(step: int, steps: int, warm_up: int = 60) -> float:
-    """Linear warm-up, then a cosine to 3 %."""
-    progress = max(0, step - warm_up) / max(1, steps - warm_up)
+def generator(seed: int, step: int) -> Any:
+    """The source of a step's data: they are a function of seed and step alone."""
+    import torch
+
+    return torch.Generator().manual_seed(seed * 1_000_003 + step)
+
+
+def clips_seen(steps: int, batch: int, seed: int) -> int:
+    """Clips that the first steps of a run are made of."""
+    return sum(shape(batch, generator(seed, step))[0] for step in range(steps))
+
+
+def schedule(step: int, steps: int, warm_up: int = 60, decay: float = 0.25) -> float:
+    """Linear warm-up, a plateau, and a cosine to 3 % over the last quarter.
+
+    On the plateau the rate does not depend on the number of steps: a run can be made longer later on.
+    """
+    progress = max(0.0, (step - (1 - decay) * steps) / (decay * steps))
     return min(1.0, (step + 1) / warm_up) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-def _fast_group_norm() -> None:
-    """Group norm as a layer norm: on a CPU, torch's own took a quarter of a training step."""
+def shape(batch: int, g: Any) -> tuple[int, int]:
+    """Clips and frames of a step: 8 frames in three of four steps, else half as many clips of 14 to 16."""
+    import torch
+
+    long, frames = torch.rand((), generator=g) < 0.25, int(torch.randint(14, 17, (), generator=g))
+    return (max(1, batch // 2), frames) if long else (batch, 8)
+
+
+def fast_on_cpu() -> None:
+    """Group norm as a layer norm, attention as two products, convolutions over time as flat ones.
+
+    Torch's own took more than half of a step.
+    """
+    import comfy.ldm.modules.attention as attention
+    import comfy.ops
     import torch
     import torch.nn.functional as F
 
@@ -153,90 +194,21 @@ def _fast_group_norm() -> None:
         shape = (1, -1, *(1,) * (x.ndim - 2))
         return torch.addcmul(bias.view(shape), y, weight.view(shape)) if weight is not None else y
 
+    def attend(q: Any, k: Any, v: Any, heads: int, mask: Any = None, **kwargs: Any) -> Any:
+        width = q.shape[-1] // heads
+        q, k, v = (z.unflatten(-1, (heads, width)).transpose(1, 2) for z in (q, k, v))
+        scores = (q * width**-0.5) @ k.transpose(-1, -2)
+        weights = (scores if mask is None else scores + mask).softmax(-1)
+        return (weights.to(v.dtype) @ v).transpose(1, 2).flatten(2)
+
+    def over_time(self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+        assert self.kernel_size == (3, 1, 1) and self.padding == (1, 0, 0)
+        y = F.conv2d(x.flatten(3), self.weight.flatten(3), self.bias, padding=(1, 0))
+        return y.unflatten(3, x.shape[3:])
+
+    comfy.ops.disable_weight_init.Conv3d.forward = over_time
     F.group_norm = group_norm
-
-
-def curve(folder: Path) -> None:
-    """Draw the loss of a run (raw and smoothed, logarithmic) as curve.png."""
-    from PIL import Image, ImageDraw
-
-    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    if len(rows) < 2:
-        return
-    width, height, pad = 720, 360, 40
-    picture = Image.new("RGB", (width, height), "white")
-    draw = ImageDraw.Draw(picture)
-    logs = [math.log10(max(r["loss"], 1e-9)) for r in rows]
-    low, high = min(logs), max(logs)
-    smooth, level = [], logs[0]
-    for value in logs:
-        level = 0.97 * level + 0.03 * value
-        smooth.append(level)
-
-    def points(values: list[float]) -> list[tuple[float, float]]:
-        last = max(rows[-1]["step"], 1)
-        return [
-            (
-                pad + (width - 2 * pad) * r["step"] / last,
-                pad + (height - 2 * pad) * (high - v) / max(high - low, 1e-9),
-            )
-            for r, v in zip(rows, values, strict=True)
-        ]
-
-    draw.line(points(logs), fill=(190, 205, 230))
-    draw.line(points(smooth), fill=(20, 60, 160), width=2)
-    draw.text(
-        (pad, 10),
-        f"loss {10**high:.3g} to {10**low:.3g} (log scale), {rows[-1]['step'] + 1} steps",
-        fill="black",
-    )
-    picture.save(folder / "curve.png")
-
-
-def export(args: argparse.Namespace) -> None:
-    """The weights of every finished or running training, as fp16 safetensors with their story."""
-    import torch
-    from safetensors.torch import save_file
-
-    from choreo.models.pocket import FOLDER
-    from choreo.toy import svd
-
-    constants = dict(
-        num_head_channels=svd.HEAD_CHANNELS, sigma_max=svd.SIGMA_MAX, sigma_min=svd.SIGMA_MIN, fps=svd.FPS
-    )
-    FOLDER.mkdir(exist_ok=True)
-    for what in ("svd", "vae"):
-        saved = args.out / what / "checkpoint.pt"
-        if not saved.exists():
-            print(f"{what}: no checkpoint in {saved.parent}, left as it is")
-            continue
-        state = torch.load(saved, map_location="cpu", weights_only=True)
-        model, _ = build(what)
-        model.load_state_dict(state["model"])
-        trained = state["args"]
-        story = dict(
-            kind=f"pocket-{what}",
-            steps=state["step"],
-            clips=state["step"] * int(trained["batch"]),
-            frames=int(trained["frames"]),
-            seed=int(trained["seed"]),
-            minutes=round(state["seconds"] / 60, 1),
-            revision=revision(),
-            **(constants if what == "svd" else {}),
-        )
-        weights = {key: value.half().contiguous() for key, value in model.state_dict().items()}
-        path = FOLDER / f"pocket-{what}.safetensors"
-        save_file(weights, path, metadata={"format": "pt", "choreo": json.dumps(story)})
-        (FOLDER / f"pocket-{what}-curve.png").write_bytes((args.out / what / "curve.png").read_bytes())
-        print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, {story}")
-
-
-def revision() -> str:
-    """The commit the trainer is at, or "unknown" outside a checkout."""
-    import subprocess
-
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
+    attention.optimized_attention = attention.optimized_attention_masked = attend
 
 
 if __name__ == "__main__":

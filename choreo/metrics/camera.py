@@ -4,7 +4,8 @@ The ground of the toy world is smooth, a few waves of some 70 px. Whitening its 
 phase correlation does, amplifies what is not there (errors of 8 to 20 px on known pans); so the peak
 is taken of the normalised correlation under masks, computed by Fourier transforms (Padfield, "Masked
 object registration in the Fourier domain", 2012), which is right to half a pixel. Waves repeat, so a
-frame's displacement is looked for near that of the frame before.
+frame's displacement is looked for near that of the frame before. Where nothing tells it, along stripes
+or on a plain ground, a small one is preferred.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ OVERLAP = 0.3  # share of the largest overlap of the two masks below which a dis
 STEP = 16  # px along an axis that the ground may move from one frame to the next
 LEAST = 0.1  # share of a frame that must be ground
 MARGIN = 4  # px around every sprite that do not count as ground: its soft edge
+NOISE = 0.02  # standard deviation of grey, 0..1, that does not count as a pattern
+HASTE = 1e-4  # likeness that a displacement must win per square px of its way, so that a tie is rest
 
 
 def ground_displacement(frames: np.ndarray) -> np.ndarray:
@@ -61,17 +64,18 @@ def _likeness(a: np.ndarray, b: np.ndarray, seen_a: np.ndarray, seen_b: np.ndarr
     count = np.maximum(count, 1)
     sum_a, sum_b = correlate(a, seen_b), correlate(seen_a, b)
     product = correlate(a, b) - sum_a * sum_b / count
-    power_a = correlate(a * a, seen_b) - sum_a**2 / count
-    power_b = correlate(seen_a, b * b) - sum_b**2 / count
-    return np.where(trusted, product / np.sqrt(np.maximum(power_a * power_b, 1e-9)), -1.0)
+    power_a = np.maximum(correlate(a * a, seen_b) - sum_a**2 / count, 0)
+    power_b = np.maximum(correlate(seen_a, b * b) - sum_b**2 / count, 0)
+    return np.where(trusted, product / (np.sqrt(power_a * power_b) + NOISE**2 * count), -1.0)
 
 
 def _peak(likeness: np.ndarray, near: np.ndarray, reach: float) -> np.ndarray:
     """Displacement (x, y) of the largest likeness within reach of `near`, between the pixels by parabolas."""
     size = len(likeness)
     axis = (np.arange(size) + size // 2) % size - size // 2
-    x, y = (np.abs(axis - centre) <= reach for centre in near)
-    searched = np.where(y[:, None] & x, likeness, -1.0)
+    x, y = (np.abs(axis - centre) for centre in near)
+    inside = (y[:, None] <= reach) & (x <= reach)
+    searched = np.where(inside, likeness - HASTE * (y[:, None] ** 2 + x**2), -2.0)
     row, column = np.unravel_index(searched.argmax(), searched.shape)
     return np.array(
         [

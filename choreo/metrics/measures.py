@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from ..toy.world import HALF_SIZE
 from .camera import ground_displacement
 from .tracker import DIAGONAL, Track, hue_distance, track
 
 PRIMARY = "motion_error_px"
-METRICS = (PRIMARY, "relative_error_px", "direction_cos", "end_error_px", "mIoU")
-GUARDS = ("area_ratio", "min_area_ratio", "jitter_px", "hue_shift_deg", "background_motion_px", "lost")
+METRICS = (PRIMARY, "relative_error_px", "direction_cos", "end_error_px", "mIoU", "displacement_corr")
+GUARDS = (
+    "area_ratio",
+    "min_area_ratio",
+    "max_area_ratio",
+    "jitter_px",
+    "hue_shift_deg",
+    "prompt_accuracy",
+    "background_motion_px",
+    "lost",
+)
 AREA_RATIO, HUE_SHIFT = (0.5, 2.0), 20.0  # beyond these the object counts as destroyed
 STANDING = 2.0  # px of displacement below which there is no direction to speak of
+FORMS = {"disc": 2 / 3, "square": 1.0, "diamond": 2 / 5}  # of the ideal shapes, see Track.form
+LEAST_AREA = AREA_RATIO[0] * math.pi * HALF_SIZE[0] ** 2  # px^2; all shapes of a half size have one area
 
 
-def measure(frames: np.ndarray, color: str, boxes: np.ndarray) -> dict[str, float]:
+def measure(frames: np.ndarray, color: str, boxes: np.ndarray, shape: str | None = None) -> dict[str, float]:
     """Every measure of `METRICS` and `GUARDS` for one clip.
 
     frames uint8 [F, S, S, 3]; color of the controlled object; boxes [F, 4] drawn (cx, cy, w, h) in
-    canvas pixels, whose centres are the target. Frame 0 is given and not judged. NaN where a measure
-    says nothing (the direction of a static target).
+    canvas pixels, whose centres are the target; shape that a prompt asks for, if there is one. Frame 0
+    is given and not judged. NaN where a measure says nothing: the direction of a static target, the
+    prompt's accuracy without a prompt.
     """
     seen = track(frames, color)
     ground = ground_displacement(frames)
@@ -31,7 +46,9 @@ def measure(frames: np.ndarray, color: str, boxes: np.ndarray) -> dict[str, floa
         "direction_cos": direction_cos(seen.centres, target),
         "end_error_px": float(error[-1]),
         "mIoU": float(overlap(seen.box, boxes)[1:].mean()),
+        "displacement_corr": displacement_corr(seen.centres, target),
         **guards(seen),
+        "prompt_accuracy": math.nan if shape is None else float(shape_of(seen) == shape),
         "background_motion_px": _mean(np.linalg.norm(ground[1:], axis=1)),
     }
 
@@ -60,6 +77,21 @@ def direction_cos(centres: np.ndarray, target: np.ndarray) -> float:
     return float(np.where(far >= STANDING, cosine, 0.0)[moving].mean())
 
 
+def displacement_corr(centres: np.ndarray, target: np.ndarray) -> float:
+    """Correlation, -1..1, of the tracked with the target's displacement over time, both axes together.
+
+    It asks for the same course, whatever its length and its start. A lost frame counts as no
+    displacement, a standing object 0. NaN for a static target.
+    """
+    wanted, got = target - target[0], np.nan_to_num(centres - centres[0])
+    if np.linalg.norm(wanted, axis=1).max() < STANDING:
+        return float("nan")
+    if np.linalg.norm(got, axis=1).max() < STANDING:
+        return 0.0
+    wanted, got = wanted - wanted.mean(0), got - got.mean(0)
+    return float((wanted * got).sum() / (np.linalg.norm(wanted) * np.linalg.norm(got)))
+
+
 def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Intersection over union [F] of boxes [F, 4] (cx, cy, w, h); 0 where a box is NaN."""
     low = np.maximum(a[:, :2] - a[:, 2:] / 2, b[:, :2] - b[:, 2:] / 2)
@@ -76,10 +108,19 @@ def guards(seen: Track) -> dict[str, float]:
     return {
         "area_ratio": float(area.mean()),
         "min_area_ratio": float(area.min()),
+        "max_area_ratio": float(area.max()),
         "jitter_px": _mean(bend),
         "hue_shift_deg": _mean(shift),
         "lost": float(1 - seen.found.mean()),
     }
+
+
+def shape_of(seen: Track) -> str | None:
+    """The shape of a tracked object, by the median of its form; None if most frames hold too little of it."""
+    if np.median(seen.area) < LEAST_AREA:
+        return None
+    form = float(np.nanmedian(seen.form))
+    return min(FORMS, key=lambda shape: abs(FORMS[shape] - form))
 
 
 def destroyed(measured: dict[str, float]) -> bool:

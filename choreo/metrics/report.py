@@ -3,41 +3,58 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .measures import GUARDS, METRICS, PRIMARY, destroyed
+from .measures import GUARDS, METRICS, PRIMARY, STANDING, destroyed
 from .statistics import paired_ratio, summary
 
 Measures = dict[str, float]
+ARMS = ("guided", "unguided", "plain")  # as reported; plain: fresh noise, where a method brings its own
+PRECISION = 1.0  # px of the tracker
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One run of a case: the measures of every arm, and its controls in pixels."""
+    """One run of a case: the measures of its arms, and its controls in pixels."""
 
     id: str
     case: str  # runs of the same case with other noise are averaged before anything else
-    guided: Measures
-    unguided: Measures
-    ablation: Measures | None
+    arms: Mapping[str, Measures]  # guided and unguided, and plain and ablation where they were run
     frozen: float
     shuffled: float
+    by_camera: bool = False  # the target is the way of an object that stands on a moving ground
+
+    @property
+    def gained(self) -> bool:
+        """Whether guidance brought the object nearer to the target."""
+        return self.arms["guided"][PRIMARY] < self.arms["unguided"][PRIMARY]
 
     @property
     def no_gain(self) -> bool:
         """Whether guidance is nearer to the target, but destroyed the object."""
-        return self.guided[PRIMARY] < self.unguided[PRIMARY] and destroyed(self.guided)
+        return self.gained and destroyed(self.arms["guided"])
+
+    @property
+    def stood(self) -> bool:
+        """Whether guidance is nearer to the target, but the object stood still on its ground.
+
+        So it is after copying the start frame, and after moving the camera instead of the object.
+        """
+        moves = self.frozen > STANDING and not self.by_camera
+        relative = self.arms["guided"]["relative_error_px"]
+        return self.gained and moves and relative > self.frozen - PRECISION
 
 
 def build(method: str, runs: list[Scored], seconds: float) -> dict[str, Any]:
     """The report: means over cases, guided against unguided as paired ratios, controls and guards.
 
-    A control's `to_guided` and `to_unguided` are ratios of its mean to those of the arms. A figure that
-    does not exist (the direction of static targets, an ablation that was not run) is None.
+    A control's `to_guided` and `to_unguided` are ratios of its mean to those of the arms. The arm
+    `plain` and the guard `prompt_accuracy` are reported where they exist; another figure that does
+    not (the direction of static targets, an ablation that was not run) is None.
     """
 
     def column(value: Callable[[Scored], float]) -> np.ndarray:
@@ -46,31 +63,33 @@ def build(method: str, runs: list[Scored], seconds: float) -> dict[str, Any]:
             values.setdefault(run.case, []).append(value(run))
         return np.array([np.mean(v) for v in values.values()])
 
-    def arms(name: str) -> tuple[np.ndarray, np.ndarray]:
-        return column(lambda run: run.guided[name]), column(lambda run: run.unguided[name])
+    def arm(name: str, measure: str) -> np.ndarray:
+        return column(lambda run: run.arms[name][measure] if name in run.arms else math.nan)
 
-    metrics = {}
-    for name in METRICS:
-        guided, unguided = arms(name)
-        means = {"guided": summary(guided), "unguided": summary(unguided)}
-        metrics[name] = means | paired_ratio(guided, unguided)
-    guided, unguided = arms(PRIMARY)
-    nothing = math.nan
+    def summaries(measure: str) -> dict[str, Any]:
+        known = [name for name in ARMS if any(name in run.arms for run in runs)]
+        return {name: summary(arm(name, measure)) for name in known}
+
+    guided, unguided = arm("guided", PRIMARY), arm("unguided", PRIMARY)
     controls = {
         "frozen": column(lambda run: run.frozen),
         "shuffled": column(lambda run: run.shuffled),
-        "ablation": column(lambda run: run.ablation[PRIMARY] if run.ablation else nothing),
+        "ablation": arm("ablation", PRIMARY),
     }
-    guards: dict[str, Any] = {
-        name: {"guided": summary(arms(name)[0]), "unguided": summary(arms(name)[1])} for name in GUARDS
-    }
+    guards: dict[str, Any] = {name: summaries(name) for name in GUARDS}
+    if not np.isfinite(arm("guided", "prompt_accuracy")).any():
+        del guards["prompt_accuracy"]
     guards["no_gain"] = [run.id for run in runs if run.no_gain]
-    return _plain(
+    guards["stood"] = [run.id for run in runs if run.stood]
+    return plain(
         {
             "method": method,
             "cases": len({run.case for run in runs}),
             "primary": PRIMARY,
-            "metrics": metrics,
+            "metrics": {
+                name: summaries(name) | paired_ratio(arm("guided", name), arm("unguided", name))
+                for name in METRICS
+            },
             "controls": {name: _control(values, guided, unguided) for name, values in controls.items()},
             "guards": guards,
             "seconds": seconds,
@@ -85,10 +104,10 @@ def _control(values: np.ndarray, guided: np.ndarray, unguided: np.ndarray) -> Me
     return summary(values) | {name: ratio["ratio"] for name, ratio in ratios.items()}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The same value in JSON's own types: numbers to 4 decimals, NaN as None."""
     if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, float | np.floating):
         return round(float(value), 4) if math.isfinite(value) else None
     return value
@@ -96,32 +115,37 @@ def _plain(value: Any) -> Any:
 
 def table(report: dict[str, Any]) -> str:
     """The report as text: metrics, controls, guards, and the cases whose gain is none."""
+    arms = [name for name in ARMS if name in report["metrics"][report["primary"]]]
+    head = "".join(f"{name:>34}" for name in arms)
     lines = [
         f"{report['method']}: {report['cases']} cases, {report['seconds']:.0f} s",
         "",
-        f"{'mean (median) [95 %]':22}{'guided':>34}{'unguided':>34}   guided / unguided",
+        f"{'mean (median) [95 %]':22}{head}   guided / unguided",
     ]
     for name, entry in report["metrics"].items():
-        ratio = f"{_figure(entry['ratio'])} [{_figure(entry['ratio_lo'])}, {_figure(entry['ratio_hi'])}]"
-        lines.append(f"{name:22}{_cell(entry['guided']):>34}{_cell(entry['unguided']):>34}   {ratio}")
+        ratio = f"{figure(entry['ratio'])} [{figure(entry['ratio_lo'])}, {figure(entry['ratio_hi'])}]"
+        lines.append(f"{_row(name, entry, arms)}   {ratio}")
     lines += ["", f"controls ({report['primary']})"]
     for name, entry in report["controls"].items():
         if entry:
-            ratios = f"{_figure(entry['to_guided'])} x guided, {_figure(entry['to_unguided'])} x unguided"
+            ratios = f"{figure(entry['to_guided'])} x guided, {figure(entry['to_unguided'])} x unguided"
             lines.append(f"{name:22}{_cell(entry):>34}   {ratios}")
-    lines += ["", "guards"]
-    for name in GUARDS:
-        entry = report["guards"][name]
-        lines.append(f"{name:22}{_cell(entry['guided']):>34}{_cell(entry['unguided']):>34}")
-    listed = report["guards"]["no_gain"]
-    lines += ["", f"gains that are none, the object was destroyed: {', '.join(listed) or 'no case'}"]
+    guards = report["guards"]
+    lines += ["", "guards", *(_row(name, guards[name], arms) for name in GUARDS if name in guards)]
+    for name, reason in (("no_gain", "the object was destroyed"), ("stood", "it stood on its ground")):
+        lines += ["", f"gains that are none, {reason}: {', '.join(guards[name]) or 'no case'}"]
     return "\n".join(lines)
 
 
+def _row(name: str, entry: dict[str, Any], arms: list[str]) -> str:
+    return f"{name:22}" + "".join(f"{_cell(entry[arm]):>34}" for arm in arms)
+
+
 def _cell(entry: dict[str, Any]) -> str:
-    mean, median, low, high = (_figure(entry[key]) for key in ("mean", "median", "lo", "hi"))
+    mean, median, low, high = (figure(entry[key]) for key in ("mean", "median", "lo", "hi"))
     return f"{mean} ({median}) [{low}, {high}]"
 
 
-def _figure(value: float | None) -> str:
+def figure(value: float | None) -> str:
+    """A number with two decimals; "-" for one that does not exist."""
     return "-" if value is None else f"{value:.2f}"

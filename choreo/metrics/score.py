@@ -10,7 +10,7 @@ import numpy as np
 
 from ..toy.cases import Case, boxes
 from .measures import distance, measure, relative_distance
-from .report import Scored
+from .report import Measures, Scored
 from .tracker import track
 
 Clips = Mapping[tuple[str, str], np.ndarray]  # (run id, arm) -> frames uint8 [F, S, S, 3]
@@ -28,26 +28,36 @@ def repeated(cases: Sequence[Case], seeds: int) -> list[Case]:
 
 
 def score(cases: Sequence[Case], seeds: int, clips: Clips) -> Iterator[Scored]:
-    """Scores of `repeated(cases, seeds)` in its order; the arm `ablation` may be missing.
+    """Scores of `repeated(cases, seeds)` in its order, with every arm that the clips have of a run."""
+    for number, run in enumerate(repeated(cases, seeds)):
+        arms = {arm: measured(run, frames) for (name, arm), frames in clips.items() if name == run.id}
+        yield scored(run, arms, clips[run.id, "guided"], cases, number // seeds)
+
+
+def measured(case: Case, frames: np.ndarray) -> Measures:
+    """The measures of one clip of a case."""
+    shape = case.prompt.shape if case.prompt else None
+    return measure(frames, case.color, boxes(case)[:, 0], shape)
+
+
+def scored(
+    run: Case, arms: Mapping[str, Measures], guided: np.ndarray, cases: Sequence[Case], index: int
+) -> Scored:
+    """The measured arms of a run of cases[index], and the controls that need no run of their own.
 
     frozen is the error of an object that stays at its start. shuffled is the error of the guided
     object's own displacement against the target of the next case of as many frames.
     """
-    for number, run in enumerate(repeated(cases, seeds)):
-        color, drawn = run.sprites[0].color, boxes(run)[:, 0]
-        arms = [arm for arm in ("guided", "unguided", "ablation") if (run.id, arm) in clips]
-        measured = {arm: measure(clips[run.id, arm], color, drawn) for arm in arms}
-        centres = track(clips[run.id, "guided"], color).centres
-        other = false_target(cases, number // seeds)
-        yield Scored(
-            id=run.id,
-            case=cases[number // seeds].id,
-            guided=measured["guided"],
-            unguided=measured["unguided"],
-            ablation=measured.get("ablation"),
-            frozen=float(distance(np.tile(run.target[0], (run.frames, 1)), run.target)[1:].mean()),
-            shuffled=math.nan if other is None else float(relative_distance(centres, other)[1:].mean()),
-        )
+    centres, other = track(guided, run.color).centres, false_target(cases, index)
+    camera = run.reference.world if run.reference else run.world
+    return Scored(
+        id=run.id,
+        case=cases[index].id,
+        arms=arms,
+        frozen=float(distance(np.tile(run.target[0], (run.frames, 1)), run.target)[1:].mean()),
+        shuffled=math.nan if other is None else float(relative_distance(centres, other)[1:].mean()),
+        by_camera=camera.pan != (0, 0),
+    )
 
 
 def false_target(cases: Sequence[Case], index: int) -> np.ndarray | None:

@@ -10,65 +10,88 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import numpy as np
+import torch
 
 from . import world
-from .cases import Case, Sprite, World, straight_length
+from .cases import MASKS, Case, Clip, Prompt, Sprite, World, straight_length
+from .paths import GESTURES, route
 
 REACH = 44.0  # px from the canvas's centre along an axis that a path may go; leaves 20 to the border
 MIDDLE = 16.0  # the same for most starts: from there every direction is open
 GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 SLOW, FAST, ANY = (16.0, 32.0), (50.0, 76.0), (28.0, 52.0)  # straight lengths in px
+PATTERNS = ("checks", "dots")  # the named grounds whose motion can be seen in every direction
 
-# One round of groups; the list repeats it, and the last place goes through the gestures.
-ROUND = (
-    "straight",
-    "curved",
-    "straight-fast",
-    "curved",
-    "toward",
-    "bystander",
-    "straight-slow",
-    "curved",
-    "away",
-    "straight",
-    "pan",
-    "curved-fast",
-    "straight-fast",
-    "bystander",
-    "static",
-    "gesture",
+# One round of groups; the list repeats it, and each `gesture` goes through the gestures.
+_REFERENCES = (
+    "straight curved straight-fast pan curved straight-slow gesture curved-fast "
+    "straight pan curved straight-fast static curved pan straight"
 )
-GESTURES = ("stop", "reverse", "circle")
+ROUNDS = {
+    "sg-i2v": (
+        "straight curved straight-fast grow toward bystander straight-slow curved "
+        "away straight pan curved-fast straight-fast bystander static gesture"
+    ),
+    "motionclone": _REFERENCES,
+    "s2v2v": _REFERENCES,
+    "motionpro": (
+        "straight bystander curved straight-fast pan curved bystander straight-slow "
+        "toward curved-fast away bystander straight static curved gesture"
+    ),
+}
 
 
 def make_cases(method: str = "sg-i2v", count: int = 64, seed: int = 0, frames: int = 8) -> list[Case]:
     """Default cases of a method; a longer list begins with the shorter one of the same seed.
 
     The id ends with the group: c010-pan. In `pan` the camera moves and the object stands on its
-    ground. Groups with a growing object are not made: SG-I2V moves boxes of constant size.
+    ground, in `grow` the object's size changes by a factor of at most 1.3. motionclone and s2v2v
+    have the same cases: a reference clip, and a prompt that asks for another colour and shape on
+    another ground. The cases of motionpro go through the masks; a moving camera has the full one.
     """
-    if method != "sg-i2v":
-        raise ValueError(f"There are default cases for the method sg-i2v only, not for {method!r}.")
+    if method not in ROUNDS:
+        known = ", ".join(ROUNDS)
+        raise ValueError(f"There are no default cases for the method {method!r}; choose one of {known}.")
     if count < 1 or frames < 2:
         raise ValueError(f"Cases need a count of at least 1 and 2 frames, not {count} and {frames}.")
     draw = random.Random(seed)
     turn = draw.uniform(0, 2 * math.pi)
-    return [_case(draw, number, turn + number * GOLDEN_ANGLE, frames) for number in range(count)]
+    return [_case(draw, method, number, turn + number * GOLDEN_ANGLE, frames) for number in range(count)]
 
 
-def _case(draw: random.Random, number: int, angle: float, frames: int) -> Case:
-    lap, place = divmod(number, len(ROUND))
-    group = ROUND[place]
-    if group == "gesture":
-        group = GESTURES[lap % len(GESTURES)]
+def training_case(seed: int, frames: int, named: bool = False) -> Case:
+    """A case drawn as the pocket models' training clips are: one sprite, before a camera at rest.
+
+    `named`: over a ground that has a word, with a prompt for its look. The seeds are far from those of
+    the training itself.
+    """
+    g = torch.Generator().manual_seed(2**40 + seed)
+    sprite = world.random_sprite(g, frames)
+    ground, texture = (int(torch.randint(n, (), generator=g)) for n in (2**31, len(world.TEXTURES)))
+    color, shape = world.look(sprite).split()
+    path = tuple((x, y) for x, y in sprite.path[0].tolist())
+    return Case(
+        id=f"s{seed:03d}",
+        frames=frames,
+        world=World(ground, texture=list(world.TEXTURES)[texture] if named else None),
+        sprites=(Sprite(color, shape, tuple(sprite.half[0].tolist()), path),),
+        bucket=straight_length(path),
+        noise_seed=seed,
+        prompt=Prompt(color, shape) if named else None,
+    )
+
+
+def _case(draw: random.Random, method: str, number: int, angle: float, frames: int) -> Case:
+    group = _group(method, number)
     path = _path(draw, group, np.array([math.cos(angle), math.sin(angle)]), frames)
-    sprites = [_sprite(draw, number, path)]
+    sprites = [_sprite(draw, number, path, grows=group == "grow")]
     if group == "bystander":
         sprites.append(_bystander(draw, number + 1, sprites[0], path))
     pan = (path[-1] - path[0]) / (frames - 1) if group == "pan" else np.zeros(2)
-    return Case(
+    case = Case(
         id=f"c{number:03d}-{group}",
         frames=frames,
         world=World(draw.randrange(2**31), (round(float(pan[0]), 4), round(float(pan[1]), 4))),
@@ -76,52 +99,79 @@ def _case(draw: random.Random, number: int, angle: float, frames: int) -> Case:
         bucket=straight_length(sprites[0].path),
         noise_seed=draw.randrange(2**31),
     )
+    if method == "motionpro":
+        return replace(case, mask="full" if group == "pan" else MASKS[number % len(MASKS)])
+    return case if method == "sg-i2v" else _from_reference(draw, case)
+
+
+def _group(method: str, number: int) -> str:
+    groups = ROUNDS[method].split()
+    lap, place = divmod(number, len(groups))
+    return GESTURES[lap % len(GESTURES)] if groups[place] == "gesture" else groups[place]
+
+
+def _from_reference(draw: random.Random, case: Case) -> Case:
+    """The case with its motion given by a clip of another look, and its own look asked for by the prompt."""
+    sprite = case.sprites[0]
+    other = Sprite(
+        color=draw.choice([color for color in world.COLORS if color != sprite.color]),
+        shape=draw.choice([shape for shape in world.SHAPES if shape != sprite.shape]),
+        half=_half(draw),
+        path=sprite.path,
+    )
+    own, its = draw.sample(PATTERNS, 2)
+    return replace(
+        case,
+        world=replace(case.world, texture=own),
+        reference=Clip(World(draw.randrange(2**31), case.world.pan, texture=its), (other,)),
+        prompt=Prompt(sprite.color, sprite.shape),
+    )
 
 
 def _path(draw: random.Random, group: str, direction: np.ndarray, frames: int) -> np.ndarray:
     """Path [F, 2] of a group in the given direction, from a random start where it fits the canvas."""
-    u = np.linspace(0, 1, frames)[:, None]
+    u = np.linspace(0, 1, frames)
     kind, _, speed = group.partition("-")
     low, high = {"slow": SLOW, "fast": FAST}.get("slow" if kind == "pan" else speed, ANY)
     spread = {"toward": 4, "away": 4, "static": REACH}.get(kind, REACH if speed == "fast" else MIDDLE)
     for _ in range(1000):
-        route = _route(draw, kind, u, draw.uniform(low, high) * direction)
+        path = _route(draw, kind, u, draw.uniform(low, high) * direction)
         if kind == "toward":
-            route = route - route[-1]
-        route = route + world.CANVAS / 2 + np.array([draw.uniform(-spread, spread) for _ in range(2)])
-        if (np.abs(route - world.CANVAS / 2) <= REACH).all():
-            return route
+            path = path - path[-1]
+        path = path + world.CANVAS / 2 + np.array([draw.uniform(-spread, spread) for _ in range(2)])
+        if (np.abs(path - world.CANVAS / 2) <= REACH).all():
+            return path
     raise AssertionError(f"no path of the group {group} fits the canvas")
 
 
 def _route(draw: random.Random, kind: str, u: np.ndarray, way: np.ndarray) -> np.ndarray:
-    """Displacement [F, 2] over the time u [F, 1] on the way from start to end."""
-    length = float(np.linalg.norm(way))
-    normal = np.array([-way[1], way[0]]) / length
-    if kind == "curved":
-        bow = draw.choice((-1, 1)) * draw.uniform(8, 20)
-        return u * way + 4 * u * (1 - u) * bow * normal
-    if kind == "static":
-        return 0 * u * way
-    if kind == "stop":
-        return np.minimum(u / 0.5, 1) * way
-    if kind == "reverse":  # all the way, then half of it back
-        return np.where(u < 0.6, u / 0.6, 1 - 0.5 * (u - 0.6) / 0.4) * way
-    if kind == "circle":
-        angle = 2 * math.pi * u * (len(u) - 1) / len(u)  # it closes one frame after the last
-        return np.sin(angle) * normal * length / 2 + (1 - np.cos(angle)) * way / 2
-    return u * way
+    """Displacement [F, 2] over the time u [F] of a group, on the way from start to end."""
+    bow = draw.choice((-1, 1)) * draw.uniform(8, 20) if kind == "curved" else 0.0
+    return route(kind if kind in ("curved", "static", *GESTURES) else "straight", u, way, bow)
 
 
-def _sprite(draw: random.Random, look: int, path: np.ndarray) -> Sprite:
+def _sprite(draw: random.Random, look: int, path: np.ndarray, grows: bool = False) -> Sprite:
     """A sprite of random size; `look` goes through all 18 pairs of colour and shape."""
     colors = list(world.COLORS)
     return Sprite(
         color=colors[look % len(colors)],
         shape=world.SHAPES[look // len(colors) % len(world.SHAPES)],
-        half=round(draw.uniform(*world.HALF_SIZE), 1),
+        half=_growing(draw, len(path)) if grows else _half(draw),
         path=tuple((round(float(x), 2), round(float(y), 2)) for x, y in path),
     )
+
+
+def _half(draw: random.Random) -> float:
+    return round(draw.uniform(*world.HALF_SIZE), 1)
+
+
+def _growing(draw: random.Random, frames: int) -> tuple[float, ...]:
+    """Half sizes that grow or shrink evenly, all of them sizes that the models know."""
+    low, high = world.HALF_SIZE
+    factor = world.GROWTH ** draw.uniform(0.5, 1)
+    start = draw.uniform(low, high / factor)
+    halves = start * factor ** np.linspace(0, 1, frames)
+    return tuple(round(float(half), 2) for half in halves[:: draw.choice((-1, 1))])
 
 
 def _bystander(draw: random.Random, look: int, main: Sprite, path: np.ndarray) -> Sprite:

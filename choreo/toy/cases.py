@@ -2,8 +2,8 @@
 
 A cases file is a JSON list. Every unknown key, wrong length, wrong type, number out of range or
 object off the canvas is refused with a sentence that names the case. `half` is one number, or one
-per frame for an object that grows. `pan`, `zoom` and `bucket` may be left out: a still camera, and
-the straight length of the target path.
+per frame for an object that grows. `pan`, `zoom`, `texture` and `bucket` may be left out: a still
+camera, a ground without a name, and the straight length of the target path.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class World:
     seed: int  # of the ground
     pan: tuple[float, float] = (0.0, 0.0)  # px per frame
     zoom: float = 1.0  # scale of the ground in the last frame against the first
+    texture: str | None = None  # the ground's word, for the models that read text
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,11 @@ class Case:
         sprites = self.reference.sprites if self.reference else self.sprites
         return np.array(sprites[0].path, dtype=np.float32)
 
+    @property
+    def color(self) -> str:
+        """Colour of the object to follow: what the prompt asks for, else the first sprite's."""
+        return self.prompt.color if self.prompt else self.sprites[0].color
+
 
 def load_cases(path: str | Path) -> list[Case]:
     """Read and check a cases file. Raises ValueError naming the file, or the case that is wrong."""
@@ -105,7 +111,11 @@ def parse_cases(document: Any) -> list[Case]:
 
 def dump(cases: list[Case]) -> list[dict[str, Any]]:
     """The JSON document of cases; `parse_cases` of it gives equal cases."""
-    return [{k: v for k, v in asdict(case).items() if v is not None} for case in cases]
+    return [asdict(case, dict_factory=_known) for case in cases]
+
+
+def _known(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {key: value for key, value in items if value is not None}
 
 
 def straight_length(path: Path2) -> float:
@@ -116,7 +126,7 @@ def straight_length(path: Path2) -> float:
 def scene(case: Case | Clip) -> world.Scene:
     """The scene of one clip; the controlled sprite is drawn last, over the bystanders."""
     return world.Scene(
-        ground=world.random_ground([case.world.seed]),
+        ground=world.random_ground([case.world.seed], [case.world.texture] if case.world.texture else None),
         sprites=[_tensors(sprite) for sprite in reversed(case.sprites)],
         pan=torch.tensor([case.world.pan]),
         zoom=torch.tensor([case.world.zoom]),
@@ -194,11 +204,13 @@ def _case(entry: Any, place: str) -> Case:
 
 def _world(entry: Any, place: str) -> World:
     place = f"{place}: world"
-    _keys(entry, place, ("seed",), ("pan", "zoom"))
+    _keys(entry, place, ("seed",), ("pan", "zoom", "texture"))
+    texture = entry.get("texture")
     return World(
         seed=_integer(entry["seed"], f"{place}.seed", 0, 2**64 - 1),
         pan=_point(entry.get("pan", (0, 0)), f"{place}.pan"),
         zoom=_number(entry.get("zoom", 1.0), f"{place}.zoom", 0.1, 10),
+        texture=None if texture is None else _choice(texture, f"{place}.texture", world.TEXTURES),
     )
 
 

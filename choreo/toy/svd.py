@@ -18,15 +18,20 @@ DROP_IMAGE = 0.1  # share of clips trained without their start image, for classi
 
 
 def unet_config() -> dict[str, Any]:
-    """Keywords of ComfyUI's `UNetModel`: SVD's own layout of blocks (layout S2), width 32."""
-    depth = (1, 1, 1, 0)
+    """Keywords of ComfyUI's `UNetModel`: SVD's own layout of blocks at width 32.
+
+    The top resolution has no attention, so that frames correspond in the middle one, as in the real SVD.
+    """
+    import os
+
+    depth = eval(os.environ.get("X_DEPTH", "(1, 1, 1, 0)"))
     return dict(
         image_size=32,
         in_channels=8,
         out_channels=4,
         model_channels=32,
         num_res_blocks=[2, 2, 2, 2],
-        channel_mult=(1, 1, 1, 2),
+        channel_mult=(1, 2, 1, 1),
         transformer_depth=[d for d in depth for _ in range(2)],
         transformer_depth_output=[d for d in depth for _ in range(3)],
         transformer_depth_middle=1,
@@ -75,14 +80,13 @@ def training_loss(
     frames: int,
     g: torch.Generator,
     device: torch.device,
-    bystander: float = 0.2,
 ) -> Tensor:
     """Mean square error of v on one batch of fresh clips.
 
     sigma is log-normal (0.7, 1.5), one draw per quantile; the target is the host's own
     V_PREDICTION_EDM with sigma_data 1 inverted: v = (x / (s^2 + 1) - z) sqrt(s^2 + 1) / s.
     """
-    scene = world.random_scene(g, clips, frames, bystander)
+    scene, _ = world.random_scene(g, clips, frames)
     bucket = world.travel(scene.sprites[-1].path).round().clamp(min=1)
     z = codec.encode(world.render(scene)).to(device)
     quantile = (torch.arange(clips) + torch.rand(clips, generator=g)) / clips
@@ -100,4 +104,4 @@ def training_loss(
     y = vector(embed, bucket).repeat_interleave(frames, 0).to(device)
     v = unet(rows, time, context=context, y=y, num_video_frames=frames, transformer_options={})
     target = (x / (s * s + 1) - z) * (s * s + 1).sqrt() / s
-    return (v.unflatten(0, (clips, frames)) - target).square().mean()
+    return (v.float().unflatten(0, (clips, frames)) - target).square().mean()

@@ -32,7 +32,7 @@ def network() -> Any:
 def training_loss(model: Any, clips: int, frames: int, g: torch.Generator, device: torch.device) -> Tensor:
     """Square and a little absolute error of decoded crops, one frame of each of `clips` clips."""
     del frames
-    picture = world.render(world.random_scene(g, clips, 2))[:, 1]
+    picture = world.render(world.random_scene(g, clips, 2)[0])[:, 1]
     latent = codec.encode(picture)
     jitter = torch.rand(clips, generator=g)[:, None, None, None] * 0.1
     latent = latent + jitter * torch.randn(latent.shape, generator=g)  # generated latents are not clean

@@ -9,8 +9,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from .paths import route
 
 CANVAS = 128
 COLORS = {
@@ -25,6 +28,13 @@ SHAPES = ("disc", "square", "diamond")
 HALF_SIZE = (11.0, 18.0)
 EDGE = 1.2  # width of the soft edge
 WAVES = 4
+# Named grounds: the angles of their waves against each other, in half turns.
+TEXTURES = {"plain": (), "stripes": (0.0,), "checks": (0.0, 0.5), "dots": (0.0, 1 / 3, 2 / 3)}
+TEXTURE_LEVEL, GREY = 0.12, 0.5  # amplitude and mean colour of named grounds
+SECOND, PANNING, ZOOMING, GROWING = 0.3, 0.25, 0.1, 0.15  # shares of the random clips
+GROWTH = 1.3  # of the half size, at most
+BORDER = 14.0  # px that centres keep from the canvas's border
+WAYS = {"straight": 0.43, "curved": 0.37, "static": 0.05, "stop": 0.05, "reverse": 0.05, "circle": 0.05}
 
 
 @dataclass
@@ -61,13 +71,31 @@ class Scene:
         return self.sprites[0].path.shape[1]
 
 
-def random_ground(seeds: list[int]) -> Ground:
-    """One background for each seed."""
-    rows = [_ground_row(torch.Generator().manual_seed(int(seed))) for seed in seeds]
+def random_ground(seeds: list[int], textures: list[str] | None = None) -> Ground:
+    """One background for each seed: near-grey waves, or a named texture over one constant grey.
+
+    Named textures are for the models that read text: their noise hides the mean colour of a clip, so
+    all clips share it.
+    """
+    named = textures or [None] * len(seeds)
+    rows = [
+        _ground_row(torch.Generator().manual_seed(int(seed)), texture)
+        for seed, texture in zip(seeds, named, strict=True)
+    ]
     return Ground(*(torch.stack(column) for column in zip(*rows, strict=True)))
 
 
-def _ground_row(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _ground_row(g: torch.Generator, texture: str | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    if texture is not None:
+        phase = torch.rand(WAVES, generator=g) * 2 * math.pi
+        period = 26 + 12 * torch.rand((), generator=g)
+        turn = torch.rand((), generator=g) * math.pi
+        angles = turn + torch.tensor(TEXTURES[texture]) * math.pi
+        wave = torch.zeros(WAVES, 2)
+        wave[: len(angles)] = torch.stack([angles.cos(), angles.sin()], -1) * (2 * math.pi / period)
+        level = torch.zeros(WAVES, 3)
+        level[: len(angles)] = TEXTURE_LEVEL / max(1, len(angles)) ** 0.5
+        return torch.full((3,), GREY), wave, phase, level
     grey = 0.5 + 0.075 * (2 * torch.rand(1, generator=g) - 1)
     base = grey + 0.06 * (2 * torch.rand(3, generator=g) - 1)
     wave = torch.randn(WAVES, 2, generator=g) * (2 * math.pi / 70)
@@ -78,51 +106,87 @@ def _ground_row(g: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def random_path(g: torch.Generator, frames: int) -> Tensor:
-    """Path [F, 2] between two uniform points; 40 % bowed, 5 % static (the aim is unpredictable)."""
-    start, end = 20 + 88 * torch.rand(2, 2, generator=g)
-    kind = torch.rand((), generator=g)
-    if kind < 0.05:
-        end = start
-    u = torch.linspace(0, 1, frames)[:, None]
-    path = start + (end - start) * u
-    if kind > 0.6:
-        normal = torch.stack([-(end - start)[1], (end - start)[0]])
-        normal = normal / normal.norm().clamp(min=1e-6)
-        bow = 20 * (2 * torch.rand((), generator=g) - 1)
-        path = path + normal * bow * 4 * u * (1 - u)
-    return path.clamp(8, CANVAS - 8)
+    """Path [F, 2] from one uniform point to another, so that the start does not tell the aim.
+
+    37 % go in a bow, 15 % make a gesture, 5 % rest.
+    """
+    u = np.linspace(0, 1, frames)
+    kind = _pick(g, WAYS)
+    path = np.zeros((frames, 2))
+    for _ in range(20):  # a bow or a circle that leaves the canvas is drawn again
+        start, end = (20 + 88 * torch.rand(2, 2, generator=g)).double().numpy()
+        bow = 20 * (2 * float(torch.rand((), generator=g)) - 1)
+        path = start + route(kind, u, end - start, bow)
+        if (np.abs(path - CANVAS / 2) <= CANVAS / 2 - BORDER).all():
+            break
+    return torch.from_numpy(path.clip(BORDER, CANVAS - BORDER)).float()
 
 
 def random_sprite(g: torch.Generator, frames: int, avoid: int | None = None) -> Sprites:
-    """One sprite of one clip with a random look and path; `avoid` is a colour index not to take."""
+    """One sprite of one clip with a random look and path; `avoid` is a colour index not to take.
+
+    15 % grow or shrink, their area at most by 1.7.
+    """
     choices = [i for i in range(len(COLORS)) if i != avoid]
     color = choices[int(torch.randint(len(choices), (), generator=g))]
     low, high = HALF_SIZE
-    half = low + (high - low) * torch.rand((), generator=g)
+    half = (low + (high - low) * torch.rand((), generator=g)) * torch.ones(1, frames)
+    if torch.rand((), generator=g) < GROWING:
+        end = (2 * torch.rand((), generator=g) - 1) * math.log(GROWTH)
+        half = half * (end * torch.linspace(0, 1, frames)).exp()
     return Sprites(
         color=torch.tensor([list(COLORS.values())[color]]),
         shape=torch.randint(len(SHAPES), (1,), generator=g),
-        half=half.expand(1, frames).clone(),
+        half=half,
         path=random_path(g, frames)[None],
     )
 
 
-def random_scene(g: torch.Generator, clips: int, frames: int, second: float = 0.2) -> Scene:
-    """B random clips; the *last* sprite is the one whose motion the motion bucket tells."""
+def random_scene(
+    g: torch.Generator, clips: int, frames: int, second: float = SECOND, named: bool = False
+) -> tuple[Scene, list[str]]:
+    """B random clips and the words that tell each; `second` is the share with a second sprite.
+
+    The *last* sprite is the one whose motion the motion bucket tells. `named`: grounds with a texture
+    that has a word (`TEXTURES`), over one constant colour.
+    """
     seeds = torch.randint(2**31, (clips,), generator=g).tolist()
-    main, other = [], []
-    pan = torch.zeros(clips, 2)
+    main, other, textures, words = [], [], [], []
+    pan, zoom = torch.zeros(clips, 2), torch.ones(clips)
     for i in range(clips):
         sprite = random_sprite(g, frames)
-        main.append(sprite)
-        color = next(k for k, c in enumerate(COLORS.values()) if torch.tensor(c).equal(sprite.color[0]))
-        bystander = random_sprite(g, frames, avoid=color)
+        bystander = random_sprite(g, frames, avoid=color_index(sprite))
+        texture = _pick(g, dict.fromkeys(TEXTURES, 1.0))
+        told = [look(sprite)]
         if torch.rand((), generator=g) >= second:
             bystander.half = torch.zeros_like(bystander.half)
-        other.append(bystander)
-        if torch.rand((), generator=g) < 0.25:
+        else:
+            told.append(look(bystander))
+        if torch.rand((), generator=g) < PANNING:
             pan[i] = 10 * torch.rand(2, generator=g) - 5
-    return Scene(random_ground(seeds), [_stack(other), _stack(main)], pan, torch.ones(clips))
+        if torch.rand((), generator=g) < ZOOMING:
+            zoom[i] = ((2 * torch.rand((), generator=g) - 1) * math.log(1.5)).exp()
+        main.append(sprite)
+        other.append(bystander)
+        textures.append(texture)
+        words.append(" and ".join(told) + (f" on {texture}" if named else ""))
+    ground = random_ground(seeds, textures if named else None)
+    return Scene(ground, [_stack(other), _stack(main)], pan, zoom), words
+
+
+def color_index(sprite: Sprites) -> int:
+    """Index into `COLORS` of a single sprite's colour."""
+    return next(i for i, c in enumerate(COLORS.values()) if torch.tensor(c).equal(sprite.color[0]))
+
+
+def look(sprite: Sprites) -> str:
+    """The words of a single sprite's look, "red disc"."""
+    return f"{list(COLORS)[color_index(sprite)]} {SHAPES[int(sprite.shape)]}"
+
+
+def _pick(g: torch.Generator, weights: dict[str, float]) -> str:
+    index = torch.multinomial(torch.tensor(list(weights.values())), 1, generator=g)
+    return list(weights)[int(index)]
 
 
 def _stack(rows: list[Sprites]) -> Sprites:

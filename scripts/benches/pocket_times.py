@@ -28,7 +28,7 @@ SUFFIXES: dict[Literal["off", "on"], str] = {"off": "", "on": "_checkpointed"}
 def measure() -> Iterator[Figure]:
     """One gradient iteration beside one forward, and one guided run beside a plain one."""
     with torch.inference_mode():  # as ComfyUI's graph loads and samples
-        patcher, clip_vision, vae = pocket.load("pocket-svd")
+        patcher, clip_vision, vae, _ = pocket.load("pocket-svd")
         with loaded(patcher):
             yield from passes(patcher)
         image = world.still("red", "disc", 60, 60, 14, seed=0)

@@ -28,7 +28,7 @@ class Studio:
         from choreo.toy import world
 
         with torch.inference_mode():
-            self.model, clip_vision, self.vae = pocket.load("pocket-svd", weight_dtype)
+            self.model, clip_vision, self.vae, _ = pocket.load("pocket-svd", weight_dtype)
             image = world.still("red", "disc", 36, 84, 14, 11)
             self.positive, self.negative, self.latent = condition(
                 clip_vision, image, self.vae, 128, 128, FRAMES, 62, 6, 0.0

@@ -14,7 +14,7 @@ def test_the_files_are_small_and_load_safely():
 
     files = sorted(FOLDER.glob("*.safetensors"))
     assert [f.name for f in files] == ["pocket-svd.safetensors", "pocket-vae.safetensors"]
-    assert sum(f.stat().st_size for f in files) <= 12e6
+    assert sum(f.stat().st_size for f in files) <= 24e6
     for file in files:
         with safe_open(file, "pt") as opened:
             assert "choreo" in opened.metadata()

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from choreo.toy.case_set import make_cases
-from choreo.toy.cases import boxes, dump, load_cases, parse_cases, start_image, truth
-from choreo.toy.world import COLORS
+from choreo.toy.case_set import ROUNDS, make_cases, training_case
+from choreo.toy.cases import MASKS, Case, boxes, dump, load_cases, parse_cases, start_image, truth
+from choreo.toy.world import COLORS, TEXTURES
 
 
 def document() -> list[dict[str, Any]]:
@@ -55,6 +55,28 @@ def test_what_may_be_left_out() -> None:
     assert case.bucket == 14 and case.world.pan == (0, 0) and case.world.zoom == 1
     assert case.target[-1].tolist() == [78, 64]
     assert set(dump([case])[0]) == {"id", "frames", "world", "sprites", "bucket", "noise_seed"}
+    assert set(dump([case])[0]["world"]) == {"seed", "pan", "zoom"}
+
+
+def test_the_color_to_follow_is_the_prompts_if_there_is_one() -> None:
+    entry = document()[0]
+    (prompted,) = parse_cases([entry])
+    del entry["prompt"]
+    (plain,) = parse_cases([entry])
+    assert prompted.color == "green" and plain.color == "red"
+
+
+def test_a_named_ground_is_drawn() -> None:
+    entry = document()[0]
+    entry["world"]["texture"] = "dots"
+    (case,) = parse_cases([entry])
+    assert parse_cases(dump([case])) == [case]
+    corner = truth(case)[0, :40, :40].astype(int)
+    assert np.ptp(corner) > 20 and np.ptp(corner, axis=-1).max() == 0  # a grey pattern
+
+
+def group_of(case: Case) -> str:
+    return case.id.partition("-")[2]
 
 
 def at(*keys: Any, value: Any) -> Callable[[list[Any]], None]:
@@ -70,6 +92,7 @@ def at(*keys: Any, value: Any) -> Callable[[list[Any]], None]:
     ("change", "message"),
     [
         (at(0, "colour", value="red"), "Case number 1: unknown key 'colour'"),
+        (at(0, "world", "texture", value="clouds"), "Case c001: world.texture is 'clouds'; .* one of plain"),
         (at(0, "world", "tilt", value=1), "Case c001: world: unknown key 'tilt'"),
         (at(0, "sprites", 0, "size", value=1), r"Case c001: sprites\[0\]: unknown key 'size'"),
         (at(0, "reference", "pan", value=1), "Case c001: reference: unknown key 'pan'"),
@@ -116,31 +139,34 @@ def test_a_wrong_document_is_refused(tmp_path: Path) -> None:
     assert load_cases(tmp_path / "right.json")[0].id == "c001"
 
 
-def test_generated_cases_fit_their_own_schema_and_repeat() -> None:
-    cases = make_cases(count=64, seed=0)
+@pytest.mark.parametrize("method", ROUNDS)
+def test_generated_cases_fit_their_own_schema_and_repeat(method: str) -> None:
+    cases = make_cases(method, count=64)
     assert parse_cases(json.loads(json.dumps(dump(cases)))) == cases
-    assert make_cases(count=8, seed=0) == cases[:8] and make_cases(count=8, seed=1) != cases[:8]
+    assert make_cases(method, count=8) == cases[:8] and make_cases(method, count=8, seed=1) != cases[:8]
     for case in cases:
-        path, half = case.target, case.sprites[0].halves()[0]
+        path, half = case.target, max(case.sprites[0].halves())
         assert path.min() >= half and path.max() <= 128 - half  # wholly on the canvas in every frame
         assert case.bucket == max(1, round(math.dist(*case.sprites[0].path[:: case.frames - 1])))
         assert max(map(abs, case.world.pan)) <= 5
 
 
-def test_generated_groups_are_what_their_names_say() -> None:
-    cases = make_cases(count=96)
-    groups = {case.id.partition("-")[2] for case in cases}
-    assert groups >= {"straight", "straight-slow", "straight-fast", "curved", "toward", "away", "static"}
-    assert groups >= {"bystander", "pan", "stop", "reverse", "circle"}
-    plain = [c for c in cases if c.id.partition("-")[2].startswith(("straight", "curved"))]
-    assert len(plain) > len(cases) / 2
+@pytest.mark.parametrize("method", ROUNDS)
+def test_generated_groups_are_what_their_names_say(method: str) -> None:
+    cases = make_cases(method, count=96)
+    groups = {group_of(case) for case in cases}
+    assert groups >= {"straight", "straight-slow", "straight-fast", "curved", "curved-fast", "static"}
+    assert groups >= {"pan", "stop", "reverse", "circle"}
+    assert len([g for g in map(group_of, cases) if g.startswith(("straight", "curved"))]) >= len(cases) / 2
     for case in cases:
-        path, group = case.target, case.id.partition("-")[2]
+        path, group = case.target, group_of(case)
         steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
         from_center = np.linalg.norm(path - 64, axis=1)
         assert (len(case.sprites) == 2) == (group == "bystander")
         assert (case.world.pan != (0, 0)) == (group == "pan")
         assert (steps.max() == 0) == (group == "static")
+        if group == "pan":
+            assert np.diff(path, axis=0) == pytest.approx(np.tile(case.world.pan, (7, 1)), abs=0.02)
         if group == "toward":
             assert from_center[-1] < 8 < from_center[0]
         if group == "away":
@@ -157,16 +183,77 @@ def test_generated_groups_are_what_their_names_say() -> None:
             assert main.color != other.color and apart.min() > main.halves()[0] + other.halves()[0]
 
 
-def test_generated_directions_cover_the_circle_evenly() -> None:
-    moving = [c.target[-1] - c.target[0] for c in make_cases(count=64) if c.bucket > 8]
+def test_only_boxes_ask_for_growth_and_by_a_third_at_most() -> None:
+    growing = []
+    for method in ROUNDS:
+        cases = make_cases(method)
+        grown = [case for case in cases if len(set(case.sprites[0].halves())) > 1]
+        assert [group_of(case) for case in grown] == ["grow"] * (4 if method == "sg-i2v" else 0)
+        growing += grown
+    changes = [case.sprites[0].halves()[-1] / case.sprites[0].halves()[0] for case in growing]
+    assert all(1.1 < max(c, 1 / c) <= 1.3001 for c in changes)
+    assert {c > 1 for c in changes} == {True, False}
+    assert all(11 <= h <= 18 for case in growing for h in case.sprites[0].halves())
+    steady = [np.diff(np.log(case.sprites[0].halves())) for case in growing]
+    assert all(np.ptp(steps) < 2e-3 for steps in steady)
+
+
+@pytest.mark.parametrize("method", ["motionclone", "s2v2v"])
+def test_a_reference_gives_the_motion_and_nothing_else(method: str) -> None:
+    cases = make_cases(method)
+    assert make_cases("s2v2v") == make_cases("motionclone")  # so that figures can be compared
+    for case in cases:
+        reference, prompt = case.reference, case.prompt
+        assert reference and prompt and case.mask is None
+        own, its = case.sprites[0], reference.sprites[0]
+        assert (own.color, own.shape) == (prompt.color, prompt.shape) and case.color == prompt.color
+        assert its.color != own.color and its.shape != own.shape and its.path == own.path
+        assert reference.world.seed != case.world.seed and reference.world.texture != case.world.texture
+        assert {reference.world.texture, case.world.texture} <= {"checks", "dots"}
+        assert reference.world.pan == case.world.pan
+    assert len({(c.reference.sprites[0].color, c.color) for c in cases if c.reference}) > 15
+    assert 8 <= len([case for case in cases if group_of(case) == "pan"]) <= 16
+
+
+def test_brushes_go_through_the_masks_in_every_group() -> None:
+    cases = make_cases("motionpro", count=80)
+    assert not any(case.reference or case.prompt for case in cases)
+    for group in ("straight", "curved", "bystander"):
+        assert {case.mask for case in cases if group_of(case) == group} == set(MASKS)
+    assert {case.mask for case in cases if group_of(case) == "pan"} == {"full"}
+    assert len([case for case in cases if group_of(case) == "bystander"]) == 15
+
+
+@pytest.mark.parametrize("method", ROUNDS)
+def test_generated_directions_cover_the_circle_evenly(method: str) -> None:
+    moving = [c.target[-1] - c.target[0] for c in make_cases(method) if c.bucket > 8]
     angles = np.sort([math.atan2(y, x) for x, y in moving])
     assert max(b - a for a, b in pairwise([*angles, angles[0] + 2 * math.pi])) < 0.6
-    assert {c.sprites[0].color for c in make_cases(count=12)} == set(COLORS)
+    assert {c.sprites[0].color for c in make_cases(method, count=12)} == set(COLORS)
 
 
-def test_other_methods_have_no_default_cases_yet() -> None:
-    with pytest.raises(ValueError, match="not for 'motionpro'"):
-        make_cases("motionpro")
+def test_longer_clips_have_cases_too() -> None:
+    for method in ROUNDS:
+        for case in make_cases(method, count=32, frames=16):
+            assert case.frames == len(case.target) == len(case.sprites[0].halves()) == 16
+            assert np.abs(case.target - 64).max() <= 46
+
+
+def test_an_unknown_method_is_refused() -> None:
+    with pytest.raises(ValueError, match="'dragging'; choose one of sg-i2v, motionclone, s2v2v, motionpro"):
+        make_cases("dragging")
+
+
+def test_training_cases_are_drawn_as_the_models_are_trained() -> None:
+    cases = [training_case(seed, 8) for seed in range(40)]
+    assert cases == [training_case(seed, 8) for seed in range(40)] and len({c.id for c in cases}) == 40
+    assert all(c.frames == 8 and len(c.sprites) == 1 and c.world.pan == (0, 0) for c in cases)
+    assert {c.sprites[0].color for c in cases} == set(COLORS) and len({c.world.seed for c in cases}) == 40
+    assert not any(c.prompt or c.world.texture for c in cases)
+    assert parse_cases(json.loads(json.dumps(dump(cases[:1])))) == cases[:1]
+    named = [training_case(seed, 16, named=True) for seed in range(40)]
+    assert {c.world.texture for c in named} == set(TEXTURES) and all(c.frames == 16 for c in named)
+    assert all(c.prompt and c.prompt.shape == c.sprites[0].shape for c in named)
 
 
 def test_the_start_image_is_the_first_true_frame_with_the_controlled_sprite_on_top() -> None:

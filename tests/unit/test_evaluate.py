@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import evaluate
 from choreo.controls import boxes_from_text
 from choreo.toy.case_set import make_cases
-from choreo.toy.cases import boxes
+from choreo.toy.cases import Case, boxes, truth
+from workflow import change, load, value_of
 
 CASE = make_cases(count=1)[0]
+SGI2V = evaluate.METHODS["sg-i2v"]
+
+
+def prompt_for(arm: str, changes: dict[str, Any], case: Case = CASE) -> dict[str, Any]:
+    return evaluate.prompt_for(SGI2V, case, arm, changes)
 
 
 def inputs(prompt: dict[str, Any]) -> dict[str, Any]:
@@ -20,7 +29,7 @@ def inputs(prompt: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_arms_differ_by_their_own_input_only() -> None:
-    guided, unguided, ablation = (inputs(evaluate.prompt_for(CASE, arm, {})) for arm in evaluate.ARMS)
+    guided, unguided, ablation = (inputs(prompt_for(arm, {})) for arm in SGI2V.arms)
     saved = "SaveImage.filename_prefix"
     assert {k for k in guided if guided[k] != unguided[k]} == {saved, "ChoreoLatentOptimisation.iterations"}
     assert {k for k in guided if guided[k] != ablation[k]} == {saved, "ChoreoSGI2VTarget.feature"}
@@ -29,7 +38,7 @@ def test_the_arms_differ_by_their_own_input_only() -> None:
 
 
 def test_the_prompt_holds_the_case() -> None:
-    found = inputs(evaluate.prompt_for(CASE, "guided", {}))
+    found = inputs(prompt_for("guided", {}))
     assert found["KSampler.seed"] == CASE.noise_seed
     assert found["ChoreoSVDConditioning.motion_bucket_id"] == CASE.bucket
     assert found["ChoreoSVDConditioning.video_frames"] == found["ChoreoBoxTrajectory.frames"] == CASE.frames
@@ -37,6 +46,13 @@ def test_the_prompt_holds_the_case() -> None:
     drawn = boxes_from_text(found["ChoreoBoxTrajectory.boxes"], 128, 128, CASE.frames)
     assert drawn.boxes.numpy() == pytest.approx(boxes(CASE), abs=0.01)
     json.dumps(found, allow_nan=False)
+
+
+def test_a_growing_object_is_drawn_as_a_growing_box() -> None:
+    (case,) = [case for case in make_cases(count=4) if case.id.endswith("grow")]
+    found = inputs(prompt_for("guided", {}, case))
+    drawn = boxes_from_text(found["ChoreoBoxTrajectory.boxes"], 128, 128, case.frames)
+    assert drawn.boxes.numpy() == pytest.approx(boxes(case), abs=0.01)
 
 
 def test_an_input_is_set_in_every_arm_but_never_undoes_it() -> None:
@@ -48,7 +64,7 @@ def test_an_input_is_set_in_every_arm_but_never_undoes_it() -> None:
             evaluate.setting("scheduler=simple"),
         ]
     )
-    guided, unguided = (inputs(evaluate.prompt_for(CASE, arm, changes)) for arm in ("guided", "unguided"))
+    guided, unguided = (inputs(prompt_for(arm, changes)) for arm in ("guided", "unguided"))
     for found in (guided, unguided):
         assert found["ChoreoLatentOptimisation.learning_rate"] == 0.3
         assert found["KSampler.steps"] == 30 and found["KSampler.scheduler"] == "simple"
@@ -58,5 +74,27 @@ def test_an_input_is_set_in_every_arm_but_never_undoes_it() -> None:
 
 @pytest.mark.parametrize("name", ["learning_rat", "seed", "KSampler.iterations"])
 def test_an_input_that_is_none_or_several_is_refused(name: str) -> None:
-    with pytest.raises(SystemExit, match=f"--set {name}: .*KSampler.steps"):
-        evaluate.prompt_for(CASE, "guided", {name: 1})
+    with pytest.raises(SystemExit, match=f"{name}: .*KSampler.steps"):
+        prompt_for("guided", {name: 1})
+
+
+def test_an_input_is_found_by_its_nodes_class_or_title() -> None:
+    prompt = load("sg-i2v-pocket")
+    change(prompt, "Latent Optimisation.iterations", 9)
+    assert value_of(prompt, "ChoreoLatentOptimisation.iterations") == value_of(prompt, "iterations") == 9
+
+
+def test_what_is_saved_holds_all_that_another_tracker_needs(tmp_path: Path) -> None:
+    plain, cloned = CASE, make_cases("motionclone", 1)[0]
+    for case in (plain, cloned):
+        case = replace(case, id="case")
+        clips = {("case", arm): truth(case) for arm in ("guided", "unguided")}
+        evaluate.save(tmp_path, [case], clips)
+        with np.load(tmp_path / "case_unguided.npz") as saved:
+            assert saved["frames"].dtype == np.uint8 and saved["frames"].shape == (8, 128, 128, 3)
+            assert saved["target"].dtype == np.float32 and np.array_equal(saved["target"], case.target)
+            assert str(saved["color"]) == case.color
+            assert ("reference" in saved) == (case is not plain and case.reference is not None)
+            if case.reference:
+                assert np.array_equal(saved["reference"], truth(case.reference))
+    assert (tmp_path / "contact.png").stat().st_size > 5000

@@ -1,0 +1,110 @@
+"""The pocket AnimateDiff: ComfyUI's SD1.5 UNet at width 32 with motion modules, and its training rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from . import codec, text, world
+from .initialise import reset
+
+HEADS = 2  # of the UNet and of the motion modules
+LENGTH = 32  # frames at most
+BETAS = 0.00085, 0.012  # AnimateDiff's own, on a straight line
+DROP_TEXT = 0.1  # share of clips trained with an empty prompt, for classifier-free guidance
+STEPS = 1000
+HEAVIEST = 30.0
+
+
+def unet_config() -> dict[str, Any]:
+    """Keywords of ComfyUI's `UNetModel`: SD1.5's four levels of two blocks, without the top attention."""
+    depth = (0, 1, 1, 0)
+    return dict(
+        image_size=32,
+        in_channels=4,
+        out_channels=4,
+        model_channels=32,
+        num_res_blocks=[2, 2, 2, 2],
+        channel_mult=(1, 2, 1, 1),
+        transformer_depth=[d for d in depth for _ in range(2)],
+        transformer_depth_output=[d for d in depth for _ in range(3)],
+        transformer_depth_middle=1,
+        use_linear_in_transformer=False,
+        context_dim=text.WIDTH,
+        use_spatial_transformer=True,
+        legacy=False,
+        num_heads=HEADS,
+    )
+
+
+class Network(nn.Module):
+    """UNet, motion modules and text encoder, trained together; the modules are in the UNet while training."""
+
+    def __init__(self, motion: Callable[[nn.Module], Any]) -> None:
+        """motion: makes the motion model for a UNet."""
+        super().__init__()
+        import comfy.ops
+        from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+
+        operations = comfy.ops.disable_weight_init
+        self.text = text.network(operations, torch.float32)
+        for layer in self.text.text_model.encoder.layers:
+            layer.forward = partial(_clip_layer, layer)
+        self.unet = UNetModel(**unet_config(), dtype=torch.float32, operations=operations)
+        self.motion = motion(self.unet)
+        initialise(self)
+        cumulative = torch.cumprod(1 - torch.linspace(*BETAS, STEPS), 0)
+        self.alphas = nn.Buffer(cumulative, persistent=False)
+
+    def forward(self, x: Tensor, time: Tensor, tokens: Tensor, frames: int) -> Tensor:
+        """Predicted noise of x [B F, 4, H, W] at time [B] for tokens [B, L]."""
+        context = self.text(tokens, dtype=torch.float32)[0].repeat_interleave(frames, 0)
+        self.motion.set_frames(frames)
+        self.motion.inject(self.unet)
+        try:
+            time = time.repeat_interleave(frames, 0)
+            return self.unet(x, time, context=context, transformer_options={})
+        finally:
+            self.motion.eject(self.unet)
+
+
+def _clip_layer(layer: Any, x: Tensor, mask: Tensor | None = None, optimized_attention: Any = None) -> Tensor:
+    """ComfyUI's CLIP layer without its additions in place, which cannot be differentiated."""
+    x = x + layer.self_attn(layer.layer_norm1(x), mask, optimized_attention)
+    return x + layer.mlp(layer.layer_norm2(x))
+
+
+@torch.no_grad()
+def initialise(model: Network) -> None:
+    """torch's defaults for ComfyUI's uninitialised layers; every block and module starts as identity."""
+    reset(model)
+    last = ("out_layers.3.weight", "out_layers.3.bias", "proj_out.weight", "proj_out.bias")
+    for name, parameter in model.named_parameters():
+        if name.endswith(last) or name in ("unet.out.2.weight", "unet.out.2.bias"):
+            parameter.zero_()
+
+
+def training_loss(
+    model: Network, clips: int, frames: int, g: torch.Generator, device: torch.device
+) -> Tensor:
+    """Weighted square error of the noise on one batch of fresh clips; t uniform, one draw per quantile.
+
+    The weight 1 + sigma^2 makes it the error of v; with equal weights the high noise, where the paths are
+    decided, would hardly count. It ends at `HEAVIEST`, beyond which eps says little about the picture.
+    """
+    scene, words = world.random_scene(g, clips, frames, named=True)
+    z = codec.encode(world.render(scene)).to(device)
+    quantile = (torch.arange(clips) + torch.rand(clips, generator=g)) / clips
+    time = (quantile * STEPS).long().clamp(max=STEPS - 1)
+    drop = torch.rand(clips, generator=g) < DROP_TEXT
+    tokens = torch.tensor([text.padded("" if d else w) for w, d in zip(words, drop, strict=True)])
+    noise = torch.randn(z.shape, generator=g).to(device)
+    a = model.alphas[time.to(device)].view(-1, 1, 1, 1, 1)
+    x = a.sqrt() * z + (1 - a).sqrt() * noise
+    predicted = model(x.flatten(0, 1), time.to(device).float(), tokens.to(device), frames)
+    error = (predicted.float().unflatten(0, (clips, frames)) - noise).square().flatten(1).mean(1)
+    return (error / a.flatten().clamp(min=1 / HEAVIEST)).mean()

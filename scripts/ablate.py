@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""The ablations of SG-I2V on the pocket model, as one Markdown table, through the real ComfyUI.
+
+    python scripts/ablate.py [--cases 64] [--json out/ablation.json] [--rows NAME …]
+
+Each row of `ROWS` is the pocket example with a few inputs changed, over the default cases of
+`evaluate.py`; all rows share one unguided arm. A row is written to the file as soon as it is there and
+is not run again, so the script may be stopped and started. --rows takes the rows that begin so, such
+as `--rows layers window`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import host as hosts
+from evaluate import METHODS, positive, prompt_for, start_images
+from farm import Clips, Farm, RunFailed, guarded
+from workflow import load, path_of, value_of
+
+if TYPE_CHECKING:
+    from choreo.toy.cases import Case
+
+METHOD = "sg-i2v"
+# The changed inputs must not change the unguided clip: only those of the target and the optimisation.
+ROWS: dict[str, dict[str, Any]] = {
+    "as shipped": {},
+    "learning rate 0.05": {"learning_rate": 0.05},
+    "learning rate 0.1": {"learning_rate": 0.1},
+    "learning rate 0.21": {"learning_rate": 0.21},
+    "learning rate 0.4": {"learning_rate": 0.4},
+    "learning rate 0.8": {"learning_rate": 0.8},
+    "iterations 1": {"iterations": 1},
+    "iterations 3": {"iterations": 3},
+    "iterations 5": {"iterations": 5},
+    "iterations 10": {"iterations": 10},
+    "iterations 20": {"iterations": 20},
+    "layers B1-3": {"layers": "B1-3"},
+    "layers M1-3": {"layers": "M1-3"},
+    "layers M2-3": {"layers": "M2-3"},
+    "layers M3": {"layers": "M3"},
+    "layers T1-3": {"layers": "T1-3"},
+    "layers T2-3": {"layers": "T2-3"},
+    "layers T3": {"layers": "T3"},
+    "layers M2-3,T3": {"layers": "M2-3,T3"},
+    "window 0 to 0.2": {"start": 0.0, "end": 0.2},
+    "window 0 to 0.418": {"start": 0.0, "end": 0.418},
+    "window 0.092 to 0.3": {"start": 0.092, "end": 0.3},
+    "window 0.092 to 0.418": {"start": 0.092, "end": 0.418},
+    "window 0.092 to 0.6": {"start": 0.092, "end": 0.6},
+    "window 0.3 to 0.6": {"start": 0.3, "end": 0.6},
+    "window 0.6 to 0.9": {"start": 0.6, "end": 0.9},
+    "blend none": {"frequency_blend": 0.0},
+    "blend 0.25": {"frequency_blend": 0.25},
+    "blend 0.5": {"frequency_blend": 0.5},
+    "blend 1": {"frequency_blend": 1.0},
+    "weight gaussian": {"weight": "gaussian"},
+    "weight uniform": {"weight": "uniform"},
+    "feature aligned": {"feature": "aligned"},
+    "feature own": {"feature": "own"},
+    "feature temporal": {"feature": "temporal"},
+    "feature block": {"feature": "block"},
+}
+HEAD = (
+    "| row | error px, mean (median) | guided / unguided [95 %] | relative error, guided / unguided "
+    "| direction cos | area ratio | hue shift ° |\n|---|---|---|---|---|---|---|"
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--cases", type=positive, default=64, metavar="N", help="the first N cases (64)")
+    default = Path("out", "ablation.json")
+    parser.add_argument("--json", type=Path, default=default, metavar="FILE", help=f"results ({default})")
+    parser.add_argument("--rows", nargs="+", default=[""], metavar="NAME", help="only rows that begin so")
+    hosts.add_arguments(parser)
+    args = parser.parse_args()
+    chosen = [row for row in ROWS if row.startswith(tuple(args.rows))]
+    if not chosen:
+        parser.error(f"no row begins with {' or '.join(args.rows)}; the rows are {', '.join(ROWS)}.")
+    hosts.enter(args.torch_index)
+    print(table(guarded(lambda: ablate(args.cases, args.json, chosen))))
+    return 0
+
+
+def ablate(count: int, file: Path, chosen: Sequence[str]) -> dict[str, Any]:
+    """The reports of the chosen rows, from the file as far as it has them."""
+    from choreo.toy.case_set import make_cases
+
+    cases = make_cases(METHOD, count)
+    results = stored(file, fingerprint(cases))
+    inputs = {row: effective(row) for row in chosen}
+    if any(found(results, inputs[row]) is None for row in chosen):
+        with Farm(count, start_images(cases)) as farm:
+            if not results["unguided"]:
+                results["unguided"] = unguided(farm, cases)
+                keep(file, results)
+            for row in chosen:
+                if found(results, inputs[row]) is None:
+                    print(row, file=sys.stderr)
+                    report = guided(farm, cases, inputs[row], results["unguided"])
+                    results["rows"][row] = {"inputs": inputs[row], "report": report}
+                    keep(file, results)
+    return {row: found(results, inputs[row]) for row in chosen}
+
+
+def effective(row: str) -> dict[str, Any]:
+    """The values of all inputs that any row changes, as they are in this row."""
+    own = load(METHODS[METHOD].workflow)
+    names = sorted({name for changes in ROWS.values() for name in changes})
+    return {name: value_of(own, name) for name in names} | ROWS[row]
+
+
+def found(results: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any] | None:
+    """The stored report of a run with these inputs, of whichever row."""
+    return next((row["report"] for row in results["rows"].values() if row["inputs"] == inputs), None)
+
+
+def fingerprint(cases: Sequence[Case]) -> str:
+    """What all results of a file have in common: the cases, the workflow and the weights."""
+    from choreo.models.pocket import FOLDER
+    from choreo.toy.cases import dump
+
+    workflow = path_of(METHODS[METHOD].workflow)
+    files = [workflow, FOLDER / "pocket-svd.safetensors", FOLDER / "pocket-vae.safetensors"]
+    digest = hashlib.sha256(json.dumps(dump(list(cases))).encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def stored(file: Path, mark: str) -> dict[str, Any]:
+    """The results in the file, or none yet; exits if they are of other cases, workflow or weights."""
+    if not file.exists():
+        return {"fingerprint": mark, "unguided": {}, "rows": {}}
+    results = json.loads(file.read_text(encoding="utf-8"))
+    if results["fingerprint"] != mark:
+        sys.exit(f"{file} holds results of other cases, another workflow or other weights: name a new file.")
+    rows = {name: row for name, row in results["rows"].items() if "error" not in row["report"]}
+    return {**results, "rows": rows}  # what failed is tried again
+
+
+def keep(file: Path, results: dict[str, Any]) -> None:
+    """Write the results; an interruption leaves the file of before."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_name(file.name + ".new")
+    new.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    os.replace(new, file)
+
+
+def unguided(farm: Farm, cases: Sequence[Case]) -> dict[str, Any]:
+    """The measures of every case without guidance, by id, as JSON has them: NaN as None."""
+    from choreo.metrics.report import plain
+    from choreo.metrics.score import measured
+
+    print("unguided", file=sys.stderr)
+    clips = run(farm, cases, "unguided", {})
+    return {case.id: plain(measured(case, clips[case.id, "unguided"])) for case in cases}
+
+
+def guided(
+    farm: Farm, cases: Sequence[Case], inputs: Mapping[str, Any], free: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The report of all cases with these inputs against the measures of the free clips, or an error."""
+    from choreo.metrics.report import build
+    from choreo.metrics.score import measured, scored
+
+    started = time.monotonic()
+    try:
+        clips = run(farm, cases, "guided", inputs)
+    except RunFailed as error:  # such as a layer that this model has not: the other rows go on
+        return {"error": str(error)}
+    runs = []
+    for index, case in enumerate(cases):
+        clip = clips[case.id, "guided"]
+        known = {name: math.nan if value is None else value for name, value in free[case.id].items()}
+        arms = {"guided": measured(case, clip), "unguided": known}
+        runs.append(scored(case, arms, clip, cases, index))
+    return build(METHOD, runs, time.monotonic() - started)
+
+
+def run(farm: Farm, cases: Sequence[Case], arm: str, inputs: Mapping[str, Any]) -> Clips:
+    """One clip of every case."""
+    return farm.run({(case.id, arm): prompt_for(METHODS[METHOD], case, arm, inputs) for case in cases})
+
+
+def table(reports: Mapping[str, Any]) -> str:
+    """The rows as a Markdown table."""
+    from choreo.metrics.report import figure
+
+    lines = [HEAD]
+    for row, report in reports.items():
+        if "error" in report:
+            lines.append(f"| {row} | {report['error']} | | | | | |")
+            continue
+        metrics, guards = report["metrics"], report["guards"]
+        error, relative = metrics["motion_error_px"], metrics["relative_error_px"]
+        cells = [
+            row,
+            f"{figure(error['guided']['mean'])} ({figure(error['guided']['median'])})",
+            f"{figure(error['ratio'])} [{figure(error['ratio_lo'])}, {figure(error['ratio_hi'])}]",
+            figure(relative["ratio"]),
+            figure(metrics["direction_cos"]["guided"]["mean"]),
+            figure(guards["area_ratio"]["guided"]["mean"]),
+            figure(guards["hue_shift_deg"]["guided"]["mean"]),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

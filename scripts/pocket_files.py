@@ -1,0 +1,133 @@
+"""What comes out of the training of the pocket models: the curve of a run, and the files that ship."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def curve(folder: Path) -> None:
+    """Draw the loss of a run (raw and smoothed, logarithmic) as curve.png."""
+    from PIL import Image, ImageDraw
+
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    if len(rows) < 2:
+        return
+    width, height, pad = 720, 360, 40
+    picture = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(picture)
+    logs = [math.log10(max(r["loss"], 1e-9)) for r in rows]
+    low, high = min(logs), max(logs)
+    smooth, level = [], logs[0]
+    for value in logs:
+        level = 0.97 * level + 0.03 * value
+        smooth.append(level)
+
+    def points(values: list[float]) -> list[tuple[float, float]]:
+        last = max(rows[-1]["step"], 1)
+        return [
+            (
+                pad + (width - 2 * pad) * r["step"] / last,
+                pad + (height - 2 * pad) * (high - v) / max(high - low, 1e-9),
+            )
+            for r, v in zip(rows, values, strict=True)
+        ]
+
+    draw.line(points(logs), fill=(190, 205, 230))
+    draw.line(points(smooth), fill=(20, 60, 160), width=2)
+    draw.text(
+        (pad, 10),
+        f"loss {10**high:.3g} to {10**low:.3g} (log scale), {rows[-1]['step'] + 1} steps",
+        fill="black",
+    )
+    picture.save(folder / "curve.png")
+
+
+def export(folder: Path) -> None:
+    """Write every finished or running training in a folder as fp16 safetensors with its story."""
+    import torch
+
+    from choreo.models.pocket import FOLDER
+
+    FOLDER.mkdir(exist_ok=True)
+    for what in ("svd", "animatediff", "vae"):
+        saved = folder / what / "checkpoint.pt"
+        if not saved.exists():
+            print(f"{what}: no checkpoint in {saved.parent}, left as it is")
+            continue
+        state = torch.load(saved, map_location="cpu", weights_only=True)
+        story = {"kind": f"pocket-{what}", **told(state), **constants(what), "revision": revision()}
+        for name, weights in files(what, state["model"]):
+            path = FOLDER / f"{name}.safetensors"
+            write(path, weights, story)
+            print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, {story}")
+        (FOLDER / f"pocket-{what}-curve.png").write_bytes((folder / what / "curve.png").read_bytes())
+
+
+def write(path: Path, weights: dict[str, Any], story: dict[str, Any]) -> None:
+    """One file: fp16, with its story in the metadata, where the loader reads it."""
+    from safetensors.torch import save_file
+
+    halves = {key: value.half().contiguous() for key, value in weights.items()}
+    save_file(halves, path, metadata={"format": "pt", "choreo": json.dumps(story)})
+
+
+def files(what: str, weights: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Names and weights of a training's files, in the layouts that ComfyUI and AnimateDiff use."""
+    if what != "animatediff":
+        yield f"pocket-{what}", weights
+        return
+    renamed = {"unet.": "model.diffusion_model.", "text.": "cond_stage_model.transformer."}
+    yield (
+        "pocket-animatediff",
+        {
+            new + key.removeprefix(old): w
+            for old, new in renamed.items()
+            for key, w in weights.items()
+            if key.startswith(old)
+        },
+    )
+    yield (
+        "pocket-mm",
+        {key.removeprefix("motion."): w for key, w in weights.items() if key.startswith("motion.")},
+    )
+
+
+def told(state: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a run that its file carries."""
+    from train_pocket import clips_seen
+
+    batch, seed = int(state["args"]["batch"]), int(state["args"]["seed"])
+    return {
+        "steps": state["step"],
+        "clips": clips_seen(state["step"], batch, seed),
+        "seed": seed,
+        "minutes": round(state["seconds"] / 60, 1),
+    }
+
+
+def constants(what: str) -> dict[str, Any]:
+    """What a loader has to know beyond the shapes of the weights."""
+    from choreo.toy import animatediff, svd
+
+    if what == "svd":
+        return {
+            "num_head_channels": svd.HEAD_CHANNELS,
+            "sigma_max": svd.SIGMA_MAX,
+            "sigma_min": svd.SIGMA_MIN,
+            "fps": svd.FPS,
+        }
+    return {"num_heads": animatediff.HEADS, "length": animatediff.LENGTH} if what == "animatediff" else {}
+
+
+def revision() -> str:
+    """The commit the trainer is at, or "unknown" outside a checkout."""
+
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"

@@ -1,0 +1,59 @@
+"""The API workflows of `workflows/api/`, with other values in their inputs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import host as hosts
+from client import Prompt, node_ids
+
+FOLDER = hosts.ROOT / "workflows" / "api"
+
+
+def path_of(name: str) -> Path:
+    """The file of a workflow."""
+    return FOLDER / f"{name}.json"
+
+
+def load(name: str) -> dict[str, Any]:
+    """A workflow in API format, for changing."""
+    return json.loads(path_of(name).read_text(encoding="utf-8"))
+
+
+def the_node(prompt: Prompt, kind: str) -> str:
+    """The id of the only node of a class."""
+    (key,) = node_ids(prompt, kind)
+    return key
+
+
+def the_inputs(prompt: Prompt, name: str) -> tuple[dict[str, Any], str]:
+    """The inputs of a node and the key in them that `name` means; exits if it is not exactly one.
+
+    `name` is an input ("learning_rate"), with the class or the title of its node in front where several
+    are called so ("KSampler.steps", "Prompt.text").
+    """
+    kind, _, key = name.rpartition(".")
+    nodes = [node for node in prompt.values() if key in node["inputs"] and kind in ("", *_names(node))]
+    if len(nodes) != 1:
+        known = [f"{node['class_type']}.{k}" for node in prompt.values() for k in node["inputs"]]
+        sys.exit(f"{name}: {len(nodes)} inputs are called so; choose one of {', '.join(known)}.")
+    return nodes[0]["inputs"], key
+
+
+def _names(node: dict[str, Any]) -> tuple[str, str]:
+    return node["class_type"], node.get("_meta", {}).get("title", "")
+
+
+def change(prompt: dict[str, Any], name: str, value: Any) -> None:
+    """Set the input that `name` means."""
+    inputs, key = the_inputs(prompt, name)
+    inputs[key] = value
+
+
+def value_of(prompt: Prompt, name: str) -> Any:
+    """The value of the input that `name` means."""
+    inputs, key = the_inputs(prompt, name)
+    return inputs[key]

@@ -1,0 +1,79 @@
+"""The ablations: every row is a change of known inputs, and results are kept and never mixed."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ablate
+import evaluate
+from choreo.metrics.report import Scored, build, plain
+from choreo.metrics.score import measured
+from choreo.toy.case_set import make_cases
+from choreo.toy.cases import truth
+from workflow import load, value_of
+
+CASES = make_cases(count=2)
+STEERING = ("ChoreoSGI2VTarget", "ChoreoLatentOptimisation")
+
+
+def report(error: float) -> dict[str, Any]:
+    known = measured(CASES[0], truth(CASES[0]))
+    arms = {"guided": known | {"motion_error_px": error}, "unguided": known | {"motion_error_px": 20.0}}
+    return build("sg-i2v", [Scored("a", "a", arms, 20, 20)], 1)
+
+
+def results(**errors: float) -> dict[str, Any]:
+    rows = {row: {"inputs": ablate.effective(row), "report": report(e)} for row, e in errors.items()}
+    return {"fingerprint": "mark", "unguided": {}, "rows": rows}
+
+
+@pytest.mark.parametrize("row", ablate.ROWS)
+def test_every_row_changes_steering_only_so_that_all_share_the_unguided_clip(row: str) -> None:
+    own, method = load("sg-i2v-pocket"), evaluate.METHODS["sg-i2v"]
+    base = evaluate.prompt_for(method, CASES[0], "guided", {})
+    changed = evaluate.prompt_for(method, CASES[0], "guided", ablate.effective(row))
+    different = {key for key in base if base[key] != changed[key]}
+    assert all(own[key]["class_type"] in STEERING for key in different)
+    assert all(value_of(changed, name) == value for name, value in ablate.ROWS[row].items())
+
+
+def test_equal_rows_are_run_once() -> None:
+    shipped = value_of(load("sg-i2v-pocket"), "learning_rate")
+    same = next(row for row, changes in ablate.ROWS.items() if changes == {"learning_rate": shipped})
+    stored = results(**{"as shipped": 5.0})
+    assert ablate.found(stored, ablate.effective(same)) == report(5.0)
+    assert ablate.found(stored, ablate.effective("weight uniform")) is None
+
+
+def test_results_are_kept_and_taken_up_again(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "ablation.json"
+    assert ablate.stored(file, "mark") == {"fingerprint": "mark", "unguided": {}, "rows": {}}
+    kept = results(**{"as shipped": 5.0})
+    kept["unguided"] = {"a": plain({"motion_error_px": 20.0, "prompt_accuracy": math.nan})}
+    kept["rows"]["layers T3"] = {"inputs": {}, "report": {"error": "no such layer"}}
+    ablate.keep(file, kept)
+    assert "NaN" not in file.read_text()
+    again = ablate.stored(file, "mark")
+    assert again["unguided"] == kept["unguided"] and list(again["rows"]) == ["as shipped"]
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    with pytest.raises(SystemExit, match="other cases, another workflow or other weights"):
+        ablate.stored(file, "another mark")
+
+
+def test_the_fingerprint_is_of_the_cases_too() -> None:
+    assert ablate.fingerprint(CASES) == ablate.fingerprint(make_cases(count=2))
+    assert ablate.fingerprint(CASES) != ablate.fingerprint(make_cases(count=3))
+
+
+def test_the_table_is_markdown() -> None:
+    reports = {"as shipped": report(5.0), "layers T3": {"error": "no such layer"}}
+    head, line, good, bad = ablate.table(reports).splitlines()
+    assert good.startswith("| as shipped | 5.00 (5.00) | 0.25 [0.25, 0.25] |")
+    assert "no such layer" in bad
+    assert len({row.count("|") for row in (head, line, good, bad)}) == 1
+    json.dumps(reports, allow_nan=False)
