@@ -18,20 +18,15 @@ DROP_IMAGE = 0.1  # share of clips trained without their start image, for classi
 
 
 def unet_config() -> dict[str, Any]:
-    """Keywords of ComfyUI's `UNetModel`: SVD's own layout of blocks at width 32.
-
-    The top resolution has no attention, so that frames correspond in the middle one, as in the real SVD.
-    """
-    import os
-
-    depth = eval(os.environ.get("X_DEPTH", "(1, 1, 1, 0)"))
+    """Keywords of ComfyUI's `UNetModel`: SVD's own layout of blocks at width 32."""
+    depth = (1, 1, 1, 0)
     return dict(
         image_size=32,
         in_channels=8,
         out_channels=4,
         model_channels=32,
         num_res_blocks=[2, 2, 2, 2],
-        channel_mult=(1, 2, 1, 1),
+        channel_mult=(1, 1, 1, 2),
         transformer_depth=[d for d in depth for _ in range(2)],
         transformer_depth_output=[d for d in depth for _ in range(3)],
         transformer_depth_middle=1,
