@@ -67,6 +67,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "weight uniform": {"weight": "uniform"},
     "feature aligned": {"feature": "aligned"},
     "feature own": {"feature": "own"},
+    "layers M2-3, feature own": {"layers": "M2-3", "feature": "own"},
     "feature temporal": {"feature": "temporal"},
     "feature block": {"feature": "block"},
 }

@@ -64,15 +64,15 @@ def arguments() -> argparse.Namespace:
 
 
 def generate(server: Server, prompt: Prompt) -> Clips:
-    """The controls as drawn, the clip without and the clip with guidance, as far as the example has them."""
+    """The controls as drawn, the clip without and the clip with guidance; of an example without, the clip."""
     (saved,) = node_ids(prompt, "SaveImage")
+    if not node_ids(prompt, *STEERING):
+        return {"free": run(server, "free", prompt)[saved]}
     controls = drawn_controls(prompt)
-    clips: Clips = {}
-    if node_ids(prompt, *STEERING):
-        clips["unguided"] = run(server, "unguided", unguided(prompt))[saved]
+    plain = run(server, "unguided", unguided(prompt))
     guided = run(server, "guided", {**prompt, **controls})
     drawn = {"drawn": guided[CONTROLS]} if controls else {}
-    return {**drawn, **clips, "guided": guided[saved]}
+    return {**drawn, "unguided": plain[saved], "guided": guided[saved]}
 
 
 def drawn_controls(prompt: Prompt) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def write(folder: Path, name: str, prompt: Prompt, clips: Clips) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     starts = node_ids(prompt, "ChoreoSVDConditioning")
     fps = float(prompt[starts[0]]["inputs"]["fps"]) if starts else 8.0
-    frames = enlarged(clips["guided"])
+    frames = enlarged(list(clips.values())[-1])
     write_mp4(folder / f"{name}.mp4", frames, fps)
     write_webp(folder / f"{name}.webp", frames, fps)
     contact_sheet(clips).save(folder / "contact-sheet.png")
@@ -146,7 +146,7 @@ def closeness(prompt: Prompt, clips: Clips) -> str:
     """How far the object was from its box on average, in a sentence; only toy scenes can be tracked."""
     scenes, drawings = node_ids(prompt, "ChoreoPocketScene"), node_ids(prompt, "ChoreoBoxTrajectory")
     if not (scenes and drawings and "unguided" in clips):
-        return "Look at the contact sheet: only the pocket examples can be measured."
+        return "Look at the contact sheet: only a steered Pocket Scene can be measured."
     from choreo.controls import boxes_from_text
     from choreo.metrics.measures import PRIMARY, measure
 

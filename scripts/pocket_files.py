@@ -123,7 +123,13 @@ def constants(what: str) -> dict[str, Any]:
             "sigma_min": svd.SIGMA_MIN,
             "fps": svd.FPS,
         }
-    return {"num_heads": animatediff.HEADS, "length": animatediff.LENGTH} if what == "animatediff" else {}
+    if what == "animatediff":
+        return {
+            "num_heads": animatediff.HEADS,
+            "length": animatediff.LENGTH,
+            "joint_norms": animatediff.JOINT_NORMS,
+        }
+    return {}
 
 
 def revision() -> str:

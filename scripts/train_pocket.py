@@ -85,7 +85,9 @@ def motion_model(unet: Any) -> Any:
     from choreo.models.motion_module import MotionModel, unet_layout
     from choreo.toy import animatediff
 
-    layout = unet_layout(unet, animatediff.LENGTH, animatediff.HEADS)
+    layout = unet_layout(
+        unet, length=animatediff.LENGTH, heads=animatediff.HEADS, joint_norms=animatediff.JOINT_NORMS
+    )
     return MotionModel(layout, comfy.ops.disable_weight_init, dtype=torch.float32)
 
 

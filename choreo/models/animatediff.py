@@ -13,22 +13,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .motion_module import MotionModel, read_layout
+from .motion_module import Layout, MotionModel, read_layout
 
 KEY = "choreo_animatediff"
 BETAS = {"beta_schedule": "sqrt_linear", "linear_start": 0.00085, "linear_end": 0.012}
 
 
-def motion_patcher(weights: Mapping[str, Tensor], heads: int = 8, length: int | None = None) -> Any:
+def motion_patcher(weights: Mapping[str, Tensor], layout: Layout | None = None) -> Any:
     """A motion model in its own ModelPatcher, from weights under official names without prefixes.
 
-    heads: 8 in every official file. length: frames at most, when the file has no positional encoding.
+    layout: where the weights do not tell it, as those of the official files do.
     """
     import comfy.model_management as host
     from comfy import ops
     from comfy.model_patcher import CoreModelPatcher
 
-    layout = read_layout(weights, heads, length)
+    layout = layout or read_layout(weights)
     device, offload = host.get_torch_device(), host.unet_offload_device()
     dtype = host.unet_dtype(device, sum(w.numel() for w in weights.values()))
     with torch.inference_mode(False):

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 # "down_blocks.2.motion_modules.1" -> the list of the UNet's blocks it sits in, and its place there.
 _NAME = re.compile(r"^(down|up)_blocks\.(\d)\.motion_modules\.(\d)\.|^(mid)_block\.motion_modules\.(0)\.")
@@ -22,6 +23,7 @@ class Layout:
     widths: Mapping[str, int]  # by module, "up_blocks.1.motion_modules.0"
     length: int  # of the positional encoding: frames at most
     heads: int = 8
+    joint_norms: bool = False  # as v1: the UNet's residual blocks are normalised over all frames of a clip
 
 
 class TemporalAttention(nn.Module):
@@ -112,7 +114,8 @@ class MotionModel(nn.Module):
 
     def __init__(self, layout: Layout, operations: Any, **kwargs: Any) -> None:
         super().__init__()
-        self.layout = layout
+        self.layout, self.frames = layout, 1
+        self._joined: list[RemovableHandle] = []
         for name, width in layout.widths.items():
             *path, last = name.split(".")
             parent: nn.Module = self
@@ -136,6 +139,7 @@ class MotionModel(nn.Module):
                 f"This motion module knows clips of at most {self.layout.length} frames, not {frames}: "
                 "make the clip shorter, or use context windows."
             )
+        self.frames = frames
         for _, module in self.modules_by_name():
             module.frames = frames
 
@@ -144,6 +148,10 @@ class MotionModel(nn.Module):
         for name, module in self.modules_by_name():
             block = place(unet, name)
             block.insert(_after(block), module)
+        if self.layout.joint_norms:
+            for norm in _norms(unet):
+                self._joined.append(norm.register_forward_pre_hook(self._join))
+                self._joined.append(norm.register_forward_hook(self._part))
 
     def eject(self, unet: Any) -> None:
         """Take the modules out again; without effect when they are not in."""
@@ -151,6 +159,15 @@ class MotionModel(nn.Module):
             for index in reversed(range(len(block))):
                 if isinstance(block[index], MotionModule):
                     del block[index]
+        while self._joined:
+            self._joined.pop().remove()
+
+    def _join(self, _: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+        """Frames [B F, C, H, W] of a clip below each other: [B, C, F H, W]."""
+        return (inputs[0].unflatten(0, (-1, self.frames)).transpose(1, 2).flatten(2, 3),)
+
+    def _part(self, _: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+        return output.unflatten(2, (self.frames, -1)).transpose(1, 2).flatten(0, 1)
 
 
 def place(unet: Any, name: str) -> Any:
@@ -164,6 +181,17 @@ def place(unet: Any, name: str) -> Any:
     return unet.input_blocks[1 + number] if side == "down" else unet.output_blocks[number]
 
 
+def _norms(unet: Any) -> Iterator[nn.Module]:
+    """The group norms of the UNet's residual blocks and of its output."""
+    from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
+
+    for block in (*unet.input_blocks, unet.middle_block, *unet.output_blocks):
+        for layer in block:
+            if isinstance(layer, ResBlock):
+                yield from (layer.in_layers[0], layer.out_layers[0])
+    yield unet.out[0]
+
+
 def _after(block: Any) -> int:
     from comfy.ldm.modules.attention import SpatialTransformer
 
@@ -171,15 +199,18 @@ def _after(block: Any) -> int:
     return (attention[0] if attention else 0) + 1
 
 
-def read_layout(weights: Mapping[str, Tensor], heads: int = 8, length: int | None = None) -> Layout:
-    """Layout of a motion model's weights under official names (without prefixes)."""
+def read_layout(weights: Mapping[str, Tensor], **settings: Any) -> Layout:
+    """Layout of a motion model's weights under official names (without prefixes).
+
+    settings: fields of the layout that these weights do not tell.
+    """
     suffix = ".temporal_transformer.proj_in.weight"
     widths = {key.removesuffix(suffix): w.shape[0] for key, w in weights.items() if key.endswith(suffix)}
     encoded = [w.shape[1] for key, w in weights.items() if key.endswith("pos_encoder.pe")]
-    return Layout(widths, length or (encoded[0] if encoded else 32), heads)
+    return Layout(**{"widths": widths, "length": encoded[0] if encoded else 32, **settings})
 
 
-def unet_layout(unet: Any, length: int = 32, heads: int = 8) -> Layout:
+def unet_layout(unet: Any, **settings: Any) -> Layout:
     """Layout of a motion model (without a middle module) for every level of a UNet of four levels."""
     widths = {}
     for level in range(4):
@@ -187,7 +218,7 @@ def unet_layout(unet: Any, length: int = 32, heads: int = 8) -> Layout:
             for index in range(count):
                 block = blocks[3 * level + index]
                 widths[f"{side}_blocks.{level}.motion_modules.{index}"] = block[0].out_channels
-    return Layout(widths, length, heads)
+    return Layout(widths, **settings)
 
 
 def frame_encoding(frames: int, width: int) -> Tensor:

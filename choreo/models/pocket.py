@@ -90,14 +90,15 @@ def _animatediff(
     from comfy import supported_models
 
     from . import animatediff
+    from .motion_module import read_layout
 
     unet = {key.removeprefix(_UNET): w for key, w in weights.items() if key.startswith(_UNET)}
     heads = {"num_heads": settings["num_heads"], "num_head_channels": -1}
     motion, settings = _read("pocket-mm")
+    fields = {"heads": settings["num_heads"], **{key: settings[key] for key in ("length", "joint_norms")}}
+    layout = read_layout(motion, **fields)
     patcher = _patcher(supported_models.SD15, unet, heads, {}, dtype)
-    return animatediff.apply(
-        patcher, animatediff.motion_patcher(motion, settings["num_heads"], settings["length"])
-    )
+    return animatediff.apply(patcher, animatediff.motion_patcher(motion, layout))
 
 
 def _patcher(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .paths import route
@@ -206,6 +207,13 @@ def render(scene: Scene, size: int = CANVAS) -> Tensor:
         alpha = _coverage(sprite, axis)[:, :, None]
         picture = torch.lerp(picture, sprite.color[:, None, :, None, None], alpha)
     return picture.clamp_(0, 1)
+
+
+def near_sprites(scene: Scene, cells: int) -> Tensor:
+    """1 where a cell [B, F, cells, cells] or a neighbour of it holds a part of a sprite, else 0."""
+    axis = torch.arange(CANVAS) + 0.5
+    seen = torch.stack([_coverage(sprite, axis) for sprite in scene.sprites]).amax(0)
+    return F.max_pool2d(F.max_pool2d(seen, CANVAS // cells), 3, stride=1, padding=1).ceil()
 
 
 def _render_ground(scene: Scene, axis: Tensor) -> Tensor:

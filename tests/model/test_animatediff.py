@@ -107,6 +107,26 @@ def test_the_names_of_the_unets_weights_stay_when_unloaded(pocket_ad):
     assert "diffusion_model.output_blocks.5.2.conv.weight" in names  # the upsampler, in its usual place
 
 
+def test_residual_blocks_are_normalised_over_all_frames_as_in_v1(pocket_ad):
+    from choreo.models.animatediff import KEY
+
+    (motion,) = pocket_ad.model.get_additional_models_with_key(KEY)
+    unet = pocket_ad.model.model.diffusion_model
+    x = torch.randn(2 * 8, 32, 4, 4) + torch.arange(16.0).view(-1, 1, 1, 1)  # every frame with a tint of its own
+    for norm in (unet.out[0], unet.input_blocks[1][0].in_layers[0]):
+        alone = norm(x)
+        motion.model.set_frames(8)
+        motion.model.inject(unet)
+        try:
+            joined = norm(x)
+        finally:
+            motion.model.eject(unet)
+        clips = x.view(2, 8, 32, 4, 4).transpose(1, 2)
+        expected = torch.nn.functional.group_norm(clips, 32, norm.weight, norm.bias, norm.eps)
+        assert torch.allclose(joined, expected.transpose(1, 2).reshape_as(x), atol=1e-5)
+        assert torch.equal(norm(x), alone) and not torch.allclose(joined, alone, atol=0.1)
+
+
 @pytest.mark.parametrize("frames", [1, 14, 16])
 def test_clips_of_other_lengths(pocket_ad, frames):
     assert torch.isfinite(sample(pocket_ad, pocket_ad.model, frames)).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -159,3 +160,15 @@ def test_a_bow_lies_to_the_side_half_way() -> None:
 def test_unknown_ways_are_refused() -> None:
     with pytest.raises(ValueError, match="Unknown way 'zigzag': straight, curved, static, stop"):
         route("zigzag", np.linspace(0, 1, 4), np.ones(2))
+
+
+def test_cells_near_sprites_hold_every_coloured_pixel_and_little_more() -> None:
+    scene, _ = world.random_scene(torch.Generator().manual_seed(3), 4, 8)
+    near = world.near_sprites(scene, 16)
+    assert near.shape == (4, 8, 16, 16) and set(near.unique().tolist()) == {0.0, 1.0}
+    gone = tuple(replace(sprite, half=torch.zeros_like(sprite.half)) for sprite in scene.sprites)
+    bare = replace(scene, sprites=gone)
+    changed = (world.render(scene) - world.render(bare)).abs().amax(2) > 0
+    cells = changed.unflatten(3, (16, 8)).unflatten(2, (16, 8)).any(5).any(3)
+    assert (near.bool() | ~cells).all()
+    assert near.mean() < 5 * cells.float().mean()
