@@ -14,7 +14,7 @@ from .initialise import reset
 
 HEADS = 2  # of the UNet and of the motion modules
 LENGTH = 32  # frames at most
-# As v1: with one channel a group, norms of single frames would hide how a frame's mean differs from the others'.
+# As v1: with one channel a group, norms of single frames would hide how their means differ.
 JOINT_NORMS = True
 BETAS = 0.00085, 0.012  # AnimateDiff's own, on a straight line
 DROP_TEXT = 0.1  # share of clips trained with an empty prompt, for classifier-free guidance

@@ -112,7 +112,7 @@ def test_residual_blocks_are_normalised_over_all_frames_as_in_v1(pocket_ad):
 
     (motion,) = pocket_ad.model.get_additional_models_with_key(KEY)
     unet = pocket_ad.model.model.diffusion_model
-    x = torch.randn(2 * 8, 32, 4, 4) + torch.arange(16.0).view(-1, 1, 1, 1)  # every frame with a tint of its own
+    x = torch.randn(2 * 8, 32, 4, 4) + torch.arange(16.0).view(-1, 1, 1, 1)  # each with a tint
     for norm in (unet.out[0], unet.input_blocks[1][0].in_layers[0]):
         alone = norm(x)
         motion.model.set_frames(8)
