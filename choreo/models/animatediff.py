@@ -22,7 +22,7 @@ BETAS = {"beta_schedule": "sqrt_linear", "linear_start": 0.00085, "linear_end": 
 def motion_patcher(weights: Mapping[str, Tensor], layout: Layout | None = None) -> Any:
     """A motion model in its own ModelPatcher, from weights under official names without prefixes.
 
-    layout: where the weights do not tell it, as those of the official files do.
+    layout: for weights that do not tell it themselves, as those of the official files do.
     """
     import comfy.model_management as host
     from comfy import ops

@@ -167,6 +167,7 @@ class MotionModel(nn.Module):
         return (inputs[0].unflatten(0, (-1, self.frames)).transpose(1, 2).flatten(2, 3),)
 
     def _part(self, _: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+        """The way back from `_join`."""
         return output.unflatten(2, (self.frames, -1)).transpose(1, 2).flatten(0, 1)
 
 
