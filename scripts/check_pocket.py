@@ -64,8 +64,15 @@ def start_inputs(case: Case) -> dict[str, Any]:
     }
 
 
+def prompt_inputs(case: Case) -> dict[str, Any]:
+    """The words for the case's look and ground."""
+    assert case.prompt and case.world.texture
+    return {"Prompt.text": f"{case.prompt.color} {case.prompt.shape} on {case.world.texture}"}
+
+
 MODELS = {
     "pocket-svd": Pocket("sg-i2v-pocket", "ChoreoSVDConditioning.video_frames", start_inputs, False),
+    "pocket-animatediff": Pocket("animatediff-pocket", "EmptyLatentImage.batch_size", prompt_inputs, True),
 }
 
 

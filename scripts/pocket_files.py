@@ -78,35 +78,56 @@ def write(path: Path, weights: dict[str, Any], story: dict[str, Any]) -> None:
     save_file(halves, path, metadata={"format": "pt", "choreo": json.dumps(story)})
 
 
+# By training: its files, and in each the prefixes of the weights there and in training. These are the
+# layouts that ComfyUI and AnimateDiff use.
+LAYOUTS = {
+    "svd": {"pocket-svd": {"": ""}},
+    "vae": {"pocket-vae": {"": ""}},
+    "animatediff": {
+        "pocket-animatediff": {"model.diffusion_model.": "unet.", "cond_stage_model.transformer.": "text."},
+        "pocket-mm": {"": "motion."},
+    },
+}
+
+
 def files(what: str, weights: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Names and weights of a training's files, in the layouts that ComfyUI and AnimateDiff use."""
-    if what != "animatediff":
-        yield f"pocket-{what}", weights
-        return
-    renamed = {"unet.": "model.diffusion_model.", "text.": "cond_stage_model.transformer."}
-    yield (
-        "pocket-animatediff",
-        {
-            new + key.removeprefix(old): w
-            for old, new in renamed.items()
-            for key, w in weights.items()
-            if key.startswith(old)
-        },
-    )
-    yield (
-        "pocket-mm",
-        {key.removeprefix("motion."): w for key, w in weights.items() if key.startswith("motion.")},
-    )
+    """Names and weights of a training's files."""
+    for name, renamed in LAYOUTS[what].items():
+        yield (
+            name,
+            {
+                new + key.removeprefix(old): w
+                for new, old in renamed.items()
+                for key, w in weights.items()
+                if key.startswith(old)
+            },
+        )
+
+
+def read_exported(folder: Path, what: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Weights and story of exported files, under the names they have in training."""
+    from safetensors import safe_open
+
+    weights: dict[str, Any] = {}
+    story: dict[str, Any] = {}
+    for name, renamed in LAYOUTS[what].items():
+        with safe_open(folder / f"{name}.safetensors", "pt") as file:
+            story = json.loads(file.metadata()["choreo"])
+            for key in file.keys():  # noqa: SIM118 (no mapping)
+                new = next(new for new in renamed if key.startswith(new))
+                weights[renamed[new] + key.removeprefix(new)] = file.get_tensor(key).float()
+    return weights, story
 
 
 def told(state: dict[str, Any]) -> dict[str, Any]:
     """The facts of a run that its file carries."""
     from train_pocket import clips_seen
 
-    batch, seed = int(state["args"]["batch"]), int(state["args"]["seed"])
+    batch, seed, images = (int(state["args"][key]) for key in ("batch", "seed", "images"))
     return {
         "steps": state["step"],
-        "clips": clips_seen(state["step"], batch, seed),
+        "image_steps": min(images, state["step"]),
+        "clips": clips_seen(state["step"], batch, seed, images),
         "seed": seed,
         "minutes": round(state["seconds"] / 60, 1),
     }

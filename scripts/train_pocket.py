@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Train the pocket models on the toy world: seeded, resumable, on a CPU or a GPU.
 
-    python scripts/train_pocket.py svd --steps 2500          the video model
-    python scripts/train_pocket.py vae --steps 1500          the decoder of its latents
-    python scripts/train_pocket.py export                    write both as fp16 safetensors
+    python scripts/train_pocket.py svd --steps 3600          the image-to-video model
+    python scripts/train_pocket.py animatediff --steps 6000 --images 2500
+                                                             the text-to-video model
+    python scripts/train_pocket.py vae --steps 1500          the decoder of their latents
+    python scripts/train_pocket.py export                    write them as fp16 safetensors
 
-Each run keeps `checkpoint.pt`, `log.jsonl` and `curve.png` in --out and goes on from there.
+Each run keeps `checkpoint.pt`, `log.jsonl` and `curve.png` in --out and goes on from there; with
+--weights it begins where exported files ended.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 LEARNING_RATE = {"svd": 1.2e-3, "animatediff": 1.2e-3, "vae": 5e-4}
 
 import host  # noqa: E402
-from pocket_files import curve, export  # noqa: E402
+from pocket_files import curve, export, read_exported  # noqa: E402
 
 
 def main() -> int:
@@ -34,7 +37,11 @@ def main() -> int:
     parser.add_argument("what", choices=["svd", "animatediff", "vae", "export"])
     parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--batch", type=int, default=8, help="clips of 8 frames; fewer of longer ones")
-    parser.add_argument("--lr", type=float, help="default: 1.3e-3 (svd), 5e-4 (vae)")
+    parser.add_argument(
+        "--images", type=int, default=0, metavar="N", help="the first N steps see single frames"
+    )
+    parser.add_argument("--weights", type=Path, metavar="FOLDER", help="exported files to go on from")
+    parser.add_argument("--lr", type=float, help="default: 1.2e-3, 5e-4 (vae)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--bf16", action="store_true", help="compute in bfloat16 where autocast does")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
@@ -105,13 +112,18 @@ def train(args: argparse.Namespace, folder: Path) -> None:
     weights = [p for p in model.parameters() if p.requires_grad]
     peak = args.lr or LEARNING_RATE[args.what]
     optimiser = torch.optim.AdamW(weights, lr=peak, betas=(0.9, 0.98), weight_decay=1e-3)
-    start, clock = 0, 0.0
+    start, clock, fresh = 0, 0.0, 0  # fresh: the step from which the optimiser warms up
     saved = folder / "checkpoint.pt"
     if saved.exists():
         state = torch.load(saved, map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
-        start, clock = state["step"], state["seconds"]
+        start, clock, fresh = state["step"], state["seconds"], state["fresh"]
+    elif args.weights:
+        exported, story = read_exported(args.weights, args.what)
+        model.load_state_dict(exported)
+        start, clock = story["steps"], story["minutes"] * 60
+        fresh = start
 
     def save(step: int) -> None:
         state = dict(
@@ -119,6 +131,7 @@ def train(args: argparse.Namespace, folder: Path) -> None:
             optimiser=optimiser.state_dict(),
             step=step,
             seconds=clock,
+            fresh=fresh,
             args={k: str(v) for k, v in vars(args).items()},
         )
         torch.save(state, saved.with_suffix(".new"))
@@ -132,8 +145,8 @@ def train(args: argparse.Namespace, folder: Path) -> None:
     for step in bar:
         g = generator(args.seed, step)
         for group in optimiser.param_groups:
-            group["lr"] = peak * schedule(step, args.steps)
-        clips, frames = shape(args.batch, g)
+            group["lr"] = peak * schedule(step, args.steps, fresh)
+        clips, frames = shape(args.batch, g, step < args.images)
         with torch.autocast(device.type, torch.bfloat16, enabled=args.bf16):
             loss = loss_of(clips, frames, g, device)
         optimiser.zero_grad(set_to_none=True)
@@ -158,24 +171,29 @@ def generator(seed: int, step: int) -> Any:
     return torch.Generator().manual_seed(seed * 1_000_003 + step)
 
 
-def clips_seen(steps: int, batch: int, seed: int) -> int:
-    """Clips that the first steps of a run are made of."""
-    return sum(shape(batch, generator(seed, step))[0] for step in range(steps))
+def clips_seen(steps: int, batch: int, seed: int, images: int = 0) -> int:
+    """Clips (of several frames) that the first steps of a run are made of."""
+    return sum(shape(batch, generator(seed, step))[0] for step in range(images, steps))
 
 
-def schedule(step: int, steps: int, warm_up: int = 60, decay: float = 0.25) -> float:
-    """Linear warm-up, a plateau, and a cosine to 3 % over the last quarter.
+def schedule(step: int, steps: int, fresh: int = 0, warm_up: int = 60, decay: float = 0.25) -> float:
+    """Linear warm-up from the step `fresh`, a plateau, and a cosine to 3 % over the last quarter.
 
     On the plateau the rate does not depend on the number of steps: a run can be made longer later on.
     """
     progress = max(0.0, (step - (1 - decay) * steps) / (decay * steps))
-    return min(1.0, (step + 1) / warm_up) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * progress)))
+    return min(1.0, (step - fresh + 1) / warm_up) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-def shape(batch: int, g: Any) -> tuple[int, int]:
-    """Clips and frames of a step: 8 frames in three of four steps, else half as many clips of 14 to 16."""
+def shape(batch: int, g: Any, images: bool = False) -> tuple[int, int]:
+    """Clips and frames of a step: 8 frames in three of four steps, else half as many clips of 14 to 16.
+
+    images: as many frames, but each a clip of its own, so that a step sees eight times the prompts.
+    """
     import torch
 
+    if images:
+        return 8 * batch, 1
     long, frames = torch.rand((), generator=g) < 0.25, int(torch.randint(14, 17, (), generator=g))
     return (max(1, batch // 2), frames) if long else (batch, 8)
 

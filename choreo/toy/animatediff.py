@@ -20,7 +20,7 @@ BETAS = 0.00085, 0.012  # AnimateDiff's own, on a straight line
 DROP_TEXT = 0.1  # share of clips trained with an empty prompt, for classifier-free guidance
 STEPS = 1000
 HEAVIEST = 30.0
-NEAR, CLEAR = 10.0, 0.3  # what cells near sprites weigh, from this share of signal on
+NEAR, CLEAR = 10.0, 0.1  # what cells near sprites weigh, from this share of signal on
 
 
 def unet_config() -> dict[str, Any]:
@@ -64,8 +64,10 @@ class Network(nn.Module):
         self.alphas = nn.Buffer(cumulative, persistent=False)
 
     def forward(self, x: Tensor, time: Tensor, tokens: Tensor, frames: int) -> Tensor:
-        """Predicted noise of x [B F, 4, H, W] at time [B] for tokens [B, L]."""
+        """Predicted noise of x [B F, 4, H, W] at time [B] for tokens [B, L]; single frames without modules."""
         context = self.text(tokens, dtype=torch.float32)[0].repeat_interleave(frames, 0)
+        if frames == 1:
+            return self.unet(x, time, context=context, transformer_options={})
         self.motion.set_frames(frames)
         self.motion.inject(self.unet)
         try:

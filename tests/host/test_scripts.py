@@ -32,3 +32,10 @@ def test_guidance_helps_on_eight_cases() -> None:
     assert report["cases"] == 8 and report["primary"] == "motion_error_px"
     assert report["metrics"]["motion_error_px"]["ratio"] < 1
     assert report["controls"]["ablation"] is None and report["controls"]["frozen"]
+
+
+def test_the_demo_runs_an_example_without_steering(tmp_path: Path) -> None:
+    done = script("demo.py", "--workflow", "animatediff-pocket", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"animatediff-pocket.mp4", "animatediff-pocket.webp", "contact-sheet.png"}

@@ -150,3 +150,51 @@ def test_words_that_say_nothing_and_emphasis(pocket_ad):
     assert not encode("red disc stripes").equal(encode("blue disc stripes"))
     assert not encode("(red:1.5) disc stripes").equal(encode("red disc stripes"))
     assert encode("red disc and blue square on dots").shape == (1, 8, 32)
+
+
+class Blind(torch.nn.Module):
+    """Predicts that there is no noise."""
+
+    def __init__(self):
+        super().__init__()
+        from choreo.toy import animatediff
+
+        betas = torch.linspace(*animatediff.BETAS, animatediff.STEPS)
+        self.alphas = torch.cumprod(1 - betas, 0)
+
+    def forward(self, x, time, tokens, frames):
+        return torch.zeros_like(x)
+
+
+def test_cells_near_sprites_weigh_more_in_training(monkeypatch):
+    """A scene whose noise is larger near the sprites costs more with the weight than without."""
+    from choreo.toy import animatediff, world
+
+    def loss(weight):
+        monkeypatch.setattr(animatediff, "NEAR", weight)
+        g = torch.Generator().manual_seed(2)
+        return float(animatediff.training_loss(Blind(), 8, 8, g, torch.device("cpu")))
+
+    def noise(shape, generator):
+        return torch.ones(shape) + 2 * near[:, :, None]
+
+    scene, _ = world.random_scene(torch.Generator().manual_seed(2), 8, 8, named=True)
+    near = world.near_sprites(scene, 16)
+    monkeypatch.setattr(animatediff.torch, "randn", noise)
+    assert loss(10.0) > 1.2 * loss(1.0)
+    near = torch.zeros_like(near)
+    assert loss(10.0) == pytest.approx(loss(1.0), rel=1e-4)
+
+
+def test_single_frames_are_trained_without_motion_modules():
+    from train_pocket import build
+
+    network, _ = build("animatediff")
+    torch.nn.init.normal_(network.unet.out[2].weight)
+    for weight in network.motion.parameters():
+        torch.nn.init.normal_(weight)
+    x, time, tokens = torch.randn(4, 4, 16, 16), torch.full((4,), 300.0), torch.zeros(4, 8, dtype=torch.long)
+    with torch.no_grad():
+        alone = network(x, time, tokens, 1)
+        assert torch.allclose(network(x[2:3], time[:1], tokens[:1], 1), alone[2:3], atol=1e-5)
+        assert not torch.allclose(network(x, time[:1], tokens[:1], 4), alone, atol=1e-2)
