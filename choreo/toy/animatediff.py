@@ -19,13 +19,15 @@ JOINT_NORMS = True
 BETAS = 0.00085, 0.012  # AnimateDiff's own, on a straight line
 DROP_TEXT = 0.1  # share of clips trained with an empty prompt, for classifier-free guidance
 STEPS = 1000
-HEAVIEST = 30.0
-NEAR, CLEAR = 10.0, 0.1  # what cells near sprites weigh, from this share of signal on
+HEAVIEST = 10.0
+MIDDLE = 0.3, 0.6  # of the noise steps, trained more often: there words say more than the noisy picture
+LARGE = 1.5  # sizes of sprites in single frames, whose shapes are plainer
+NEAR, CLEAR = 10.0, 0.04  # what cells near sprites weigh, from this share of signal on
 
 
 def unet_config() -> dict[str, Any]:
-    """Keywords of ComfyUI's `UNetModel`: SD1.5's four levels of two blocks, without the top attention."""
-    depth = (0, 1, 1, 0)
+    """Keywords of ComfyUI's `UNetModel`: SD1.5's own layout of blocks at width 32, twice that below the top."""
+    depth = (1, 1, 1, 0)
     return dict(
         image_size=32,
         in_channels=4,
@@ -64,7 +66,7 @@ class Network(nn.Module):
         self.alphas = nn.Buffer(cumulative, persistent=False)
 
     def forward(self, x: Tensor, time: Tensor, tokens: Tensor, frames: int) -> Tensor:
-        """Predicted noise of x [B F, 4, H, W] at time [B] for tokens [B, L]; single frames without modules."""
+        """Noise of x [B F, 4, H, W] at time [B] for tokens [B, L], single frames without modules."""
         context = self.text(tokens, dtype=torch.float32)[0].repeat_interleave(frames, 0)
         if frames == 1:
             return self.unet(x, time, context=context, transformer_options={})
@@ -93,23 +95,37 @@ def initialise(model: Network) -> None:
             parameter.zero_()
 
 
+def noise_times(clips: int, g: torch.Generator) -> Tensor:
+    """Noise steps t [clips] in 0 … STEPS - 1, of which every second one is from `MIDDLE`."""
+    quantile = 2 * (torch.arange(clips) + torch.rand(clips, generator=g)) / clips
+    low, high = MIDDLE
+    share = torch.where(quantile < 1, quantile, low + (high - low) * (quantile - 1))
+    return (share * STEPS).long().clamp(max=STEPS - 1)
+
+
 def training_loss(
     model: Network, clips: int, frames: int, g: torch.Generator, device: torch.device
 ) -> Tensor:
-    """Weighted square error of the noise on one batch of fresh clips; t uniform, one draw per quantile.
+    """Weighted square error of the noise on one batch of fresh clips.
 
+    Half of the t are uniform, half of them from `MIDDLE`, one draw per quantile each.
     The weight 1 + sigma^2 makes it the error of v; with equal weights the high noise, where the paths are
     decided, would hardly count. It ends at `HEAVIEST`, beyond which eps says little about the picture.
     Where the picture is `CLEAR` enough to see where the sprites are, their cells weigh `NEAR` times the
-    others: they are few, and without it their shapes come out as blobs.
+    others: they are few, and without it their shapes come out as blobs. A single frame comes in all shapes
+    under one noise, so that its other errors cancel where shapes are told apart.
     """
-    scene, words = world.random_scene(g, clips, frames, named=True)
+    copies = len(world.SHAPES) if frames == 1 else 1
+    scene, words = world.random_scene(g, clips // copies, frames, named=True)
+    if frames == 1:
+        scene, words = world.in_all_shapes(scene, words)
+        for sprite in scene.sprites:
+            sprite.half = sprite.half * LARGE
     z = codec.encode(world.render(scene)).to(device)
-    quantile = (torch.arange(clips) + torch.rand(clips, generator=g)) / clips
-    time = (quantile * STEPS).long().clamp(max=STEPS - 1)
-    drop = torch.rand(clips, generator=g) < DROP_TEXT
+    time = noise_times(clips // copies, g).repeat(copies)
+    drop = (torch.rand(clips // copies, generator=g) < DROP_TEXT).repeat(copies)
     tokens = torch.tensor([text.padded("" if d else w) for w, d in zip(words, drop, strict=True)])
-    noise = torch.randn(z.shape, generator=g).to(device)
+    noise = torch.randn(clips // copies, *z.shape[1:], generator=g).repeat(copies, 1, 1, 1, 1).to(device)
     a = model.alphas[time.to(device)].view(-1, 1, 1, 1, 1)
     x = a.sqrt() * z + (1 - a).sqrt() * noise
     predicted = model(x.flatten(0, 1), time.to(device).float(), tokens.to(device), frames)

@@ -7,7 +7,8 @@ y down; pixel i covers [i, i + 1), so the canvas centre is (64, 64).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -173,6 +174,23 @@ def random_scene(
         words.append(" and ".join(told) + (f" on {texture}" if named else ""))
     ground = random_ground(seeds, textures if named else None)
     return Scene(ground, [_stack(other), _stack(main)], pan, zoom), words
+
+
+def in_all_shapes(scene: Scene, words: list[str]) -> tuple[Scene, list[str]]:
+    """A scene of B clips and its words once for each shape of the main sprite: [B of SHAPES[0], B of …]."""
+    copies = len(SHAPES)
+
+    def repeated(part: Any) -> Any:
+        values = {field.name: getattr(part, field.name) for field in fields(part)}
+        return type(part)(**{k: v.repeat(copies, *[1] * (v.ndim - 1)) for k, v in values.items()})
+
+    sprites = [repeated(sprite) for sprite in scene.sprites]
+    sprites[-1].shape = torch.arange(copies).repeat_interleave(len(words))
+    told = [sentence.split(" ", 2) for sentence in words]
+    said = [" ".join([color, shape, *rest]) for shape in SHAPES for color, _, *rest in told]
+    return Scene(
+        repeated(scene.ground), sprites, scene.pan.repeat(copies, 1), scene.zoom.repeat(copies)
+    ), said
 
 
 def color_index(sprite: Sprites) -> int:

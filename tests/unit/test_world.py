@@ -172,3 +172,17 @@ def test_cells_near_sprites_hold_every_coloured_pixel_and_little_more() -> None:
     cells = changed.unflatten(3, (16, 8)).unflatten(2, (16, 8)).any(5).any(3)
     assert (near.bool() | ~cells).all()
     assert near.mean() < 5 * cells.float().mean()
+
+
+def test_a_scene_in_all_shapes_differs_in_nothing_else() -> None:
+    scene, words = world.random_scene(generator(4), 5, 1, second=0.5, named=True)
+    every, told = world.in_all_shapes(scene, words)
+    pictures = world.render(every).unflatten(0, (3, 5))
+    for number, shape in enumerate(world.SHAPES):
+        for i, sentence in enumerate(words):
+            color, _, *rest = sentence.split(" ")
+            assert told[5 * number + i].split(" ") == [color, shape, *rest]
+            if scene.sprites[1].shape[i] == number:
+                assert torch.equal(pictures[number, i], world.render(scene)[i])
+    assert (pictures[0] - pictures[1]).abs().flatten(1).amax(1).min() > 0.1
+    assert (pictures[0] - pictures[1]).abs().flatten(1).mean(1).max() < 0.02
