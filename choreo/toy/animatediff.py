@@ -26,7 +26,7 @@ NEAR, CLEAR = 10.0, 0.04  # what cells near sprites weigh, from this share of si
 
 
 def unet_config() -> dict[str, Any]:
-    """Keywords of ComfyUI's `UNetModel`: SD1.5's own layout of blocks at width 32, twice that below the top."""
+    """Keywords of ComfyUI's `UNetModel`: SD1.5's own layout of blocks, at width 32 and 64."""
     depth = (1, 1, 1, 0)
     return dict(
         image_size=32,
