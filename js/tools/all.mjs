@@ -1,0 +1,6 @@
+// The tools by the kind of drawing they make.
+
+import { boxes } from './boxes.mjs';
+
+/** @type {Record<string, any>} */
+export const TOOLS = { boxes };
