@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .boxes import BoxTrajectory, FitBoxTracks, LoadBoxTracks, SaveBoxTracks
+from .drawing import MotionBrush, PointPicker, StrokeTrajectory
 from .latent_optimisation import LatentOptimisation, LatentOptimisationSampler
 from .pocket import LoadPocketModel, PocketScene
 from .preview import PreviewControls, PreviewTarget
@@ -12,7 +13,10 @@ from .sgi2v import SGI2VTarget
 from .svd import SVDConditioning
 
 NODES: list[type[io.ComfyNode]] = [
+    PointPicker,
     BoxTrajectory,
+    StrokeTrajectory,
+    MotionBrush,
     LoadBoxTracks,
     SaveBoxTracks,
     FitBoxTracks,
