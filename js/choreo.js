@@ -7,6 +7,9 @@ import { app } from '../../scripts/app.js';
 /** The editors by node: the widget whose text they write, and the kind of drawing. */
 const EDITORS = /** @type {Record<string, [string, string]>} */ ({
   ChoreoBoxTrajectory: ['boxes', 'boxes'],
+  ChoreoPointPicker: ['points', 'points'],
+  ChoreoStrokeTrajectory: ['strokes', 'strokes'],
+  ChoreoMotionBrush: ['mask', 'mask'],
 });
 const typeOf = (/** @type {string} */ kind) => `CHOREO_EDIT_${kind.toUpperCase()}`;
 

@@ -9,6 +9,7 @@ import { TOOLS } from './tools/all.mjs';
 import { Bar } from './ui/bar.mjs';
 import { Clipboard } from './ui/clipboard.mjs';
 import { el } from './ui/dom.mjs';
+import { showFull } from './ui/full.mjs';
 import { Keys } from './ui/keys.mjs';
 import { Notices } from './ui/notices.mjs';
 import { Panel } from './ui/panel.mjs';
@@ -35,7 +36,7 @@ export class Editor {
     this.host = host;
     this.tool = TOOLS[kind];
     this.model = new Model(kind, () => host.size());
-    this.model.mode = this.tool.modes[0];
+    this.model.mode = this.tool.start ?? this.tool.modes[0];
     /** @type {any} */ this.hover = null;
     /** @type {number[] | null} */ this.area = null;
     this.full = false;
@@ -264,27 +265,7 @@ export class Editor {
 
   /** @param {boolean} full */
   setFull(full) {
-    if (full === this.full) return;
-    this.full = full;
-    this.root.classList.toggle('choreo-full', full);
-    if (full) {
-      this.dialog = el(
-        'dialog',
-        { className: 'choreo-dialog', 'aria-label': this.stage.root.getAttribute('aria-label') },
-        this.root,
-      );
-      this.dialog.addEventListener('cancel', (/** @type {Event} */ e) => e.preventDefault());
-      this.dialog.addEventListener('close', () => this.setFull(false));
-      document.body.append(this.dialog);
-      this.dialog.showModal();
-    } else {
-      this.holder.append(this.root);
-      this.dialog?.remove();
-      this.dialog = undefined;
-    }
-    this.fit();
-    this.update();
-    this.focus();
+    if (full !== this.full) showFull(this, full);
   }
 
   dispose() {

@@ -57,28 +57,43 @@ function applyStroke(op, set, space, to) {
   const radius = op.r * space.w;
   const hard = (op.hd ?? 1) * radius;
   const points = positions(op.p).map(([x, y]) => [x * space.w, y * space.h]);
-  const [sx, sy] = [space.w / to.w, space.h / to.h];
-  /** @type {Map<number, number>} nearest squared distances */
-  const near = new Map();
-  points.forEach(([bx, by], n) => {
-    const [ax, ay] = points[Math.max(n - 1, 0)];
-    const [dx, dy] = [bx - ax, by - ay];
-    const length = dx * dx + dy * dy;
-    const [x0, x1] = span(Math.min(ax, bx) - radius, Math.max(ax, bx) + radius, sx, to.w);
-    const [y0, y1] = span(Math.min(ay, by) - radius, Math.max(ay, by) + radius, sy, to.h);
-    for (let y = y0; y < y1; y++) {
-      for (let x = x0; x < x1; x++) {
-        const [px, py] = [(x + 0.5) * sx - ax, (y + 0.5) * sy - ay];
-        const s = length ? Math.min(1, Math.max(0, (px * dx + py * dy) / length)) : 0;
-        const d = (px - s * dx) ** 2 + (py - s * dy) ** 2;
-        const i = y * to.w + x;
-        if (d <= radius * radius && !(/** @type {number} */ (near.get(i) <= d))) near.set(i, d);
-      }
-    }
+  const scale = [space.w / to.w, space.h / to.h];
+  const xs = points.map(([x]) => x);
+  const ys = points.map(([, y]) => y);
+  const [left, right] = span(Math.min(...xs) - radius, Math.max(...xs) + radius, scale[0], to.w);
+  const [top, bottom] = span(Math.min(...ys) - radius, Math.max(...ys) + radius, scale[1], to.h);
+  const width = right - left;
+  if (width <= 0 || bottom <= top) return;
+  const near = new Float64Array(width * (bottom - top)).fill(Infinity); // squared distances
+  points.forEach((b, n) => {
+    const a = points[Math.max(n - 1, 0)];
+    const [x0, x1] = span(Math.min(a[0], b[0]) - radius, Math.max(a[0], b[0]) + radius, scale[0], to.w);
+    const [y0, y1] = span(Math.min(a[1], b[1]) - radius, Math.max(a[1], b[1]) + radius, scale[1], to.h);
+    measure(near, a, b, scale, { x0, x1, y0, y1, left, top, width });
   });
-  for (const [i, d] of near) {
+  near.forEach((d, i) => {
+    if (d > radius * radius) return;
     const far = Math.sqrt(d);
-    set(i, far <= hard ? 1 : (radius - far) / (radius - hard));
+    const at = (Math.floor(i / width) + top) * to.w + (i % width) + left;
+    set(at, far <= hard ? 1 : (radius - far) / (radius - hard));
+  });
+}
+
+/** Squared distances of pixels from a line segment, where they are smaller than those known.
+ * @param {Float64Array} near @param {number[]} a @param {number[]} b @param {number[]} scale
+ * @param {any} area */
+function measure(near, [ax, ay], [bx, by], [sx, sy], { x0, x1, y0, y1, left, top, width }) {
+  const [dx, dy] = [bx - ax, by - ay];
+  const length = dx * dx + dy * dy;
+  for (let y = y0; y < y1; y++) {
+    const py = (y + 0.5) * sy - ay;
+    for (let x = x0; x < x1; x++) {
+      const px = (x + 0.5) * sx - ax;
+      const s = length ? Math.min(1, Math.max(0, (px * dx + py * dy) / length)) : 0;
+      const d = (px - s * dx) * (px - s * dx) + (py - s * dy) * (py - s * dy);
+      const i = (y - top) * width + x - left;
+      if (d < near[i]) near[i] = d;
+    }
   }
 }
 

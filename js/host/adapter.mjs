@@ -108,6 +108,12 @@ export class NodePort {
     return (input?.link ?? null) !== null;
   }
 
+  /** Whether data is linked that seeds the drawing. */
+  get seeded() {
+    const input = this.node.inputs?.find?.((/** @type {any} */ i) => i.name === 'geometry');
+    return (input?.link ?? null) !== null;
+  }
+
   /** The value has changed for good: one step of ComfyUI's undo. @param {string} text */
   changed(text) {
     const widget = this.widget(this.name);

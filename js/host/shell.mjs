@@ -1,6 +1,7 @@
 // Opens an editor for a node's widget and keeps the two in touch.
 
 import { mount } from '../editor.mjs';
+import { showLinked, takeSeed } from '../ui/linked.mjs';
 import { hostUndoes, locale, NodePort, upload } from './adapter.mjs';
 import { openSource, sourceKey } from './source.mjs';
 import { upstreamFile } from './upstream.mjs';
@@ -32,6 +33,8 @@ export async function open(element, node, name, kind, text) {
   element.addEventListener('pointerenter', refresh);
   chain(node, 'onExecuted', (output) => {
     sprite = output?.choreo_frames?.[0] ?? sprite;
+    if (output?.choreo_seed?.[0]) takeSeed(editor, output.choreo_seed[0]);
+    if (output?.choreo_value?.[0]) showLinked(editor, output.choreo_value[0]);
     refresh();
   });
   chain(node, 'onRemoved', () => editor.dispose());

@@ -29,11 +29,7 @@ function paintWay(pen, model, box, color, selected) {
   const dots = dotsOf(model, box);
   pen.dots(dots, selected ? 2.4 : 1.8, { color, alpha: selected ? 1 : 0.65 });
   if (!selected) return;
-  if (dots.length <= 64) {
-    dots.forEach(
-      (dot, i) => i % 5 === 0 && pen.text(String(i), dot, 5, -5, { color: '#e8edf5', alpha: 0.9 }),
-    );
-  }
+  labelDots(pen, dots);
   for (const key of box.k) {
     const [, , w, h] = placeOf(model, box, key.f);
     if (key.f !== model.frame) pen.box([key.x, key.y, w, h], { color, width: 1, alpha: 0.3, dash: [4, 4] });
@@ -44,6 +40,17 @@ function paintWay(pen, model, box, color, selected) {
     });
   }
   if (box.path === 'bezier') paintHandles(pen, box);
+}
+
+/** Every fifth frame's number, where there is room for it. @param {Pen} pen @param {Point[]} dots */
+function labelDots(pen, dots) {
+  let last = /** @type {Point} */ ([-99, -99]);
+  for (let i = 0; i < dots.length; i += 5) {
+    const at = pen.at(dots[i]);
+    if (Math.hypot(at[0] - last[0], at[1] - last[1]) < 16) continue;
+    pen.text(String(i), dots[i], 5, -5, { color: '#e8edf5', alpha: 0.9 });
+    last = at;
+  }
 }
 
 /** @param {Pen} pen @param {any} box */

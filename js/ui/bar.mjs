@@ -3,6 +3,7 @@
 import { t } from '../i18n/texts.mjs';
 import { button, choices, el, icon } from './dom.mjs';
 import { removeSelection } from './keys.mjs';
+import { reseed } from './linked.mjs';
 
 export class Bar {
   /** @param {import('../editor.mjs').Editor} editor */
@@ -32,7 +33,9 @@ export class Bar {
     });
     this.picture = act('picture', () => this.file.click());
     this.chip = el('span', { className: 'choreo-chip' });
+    this.reseed = act('reseed', () => reseed(editor));
     const buttons = [
+      this.reseed,
       this.picture,
       act('fit', () => editor.fit()),
       act('panel', () => editor.togglePanel()),
@@ -86,6 +89,9 @@ export class Bar {
     const kind = frames?.source?.kind ?? 'none';
     this.chip.textContent = model.readOnly ? t('linked') : t(`source_${kind}`);
     this.chip.title = frames?.source?.label ?? '';
+    this.picture.input.title = `${t('picture')} · ${this.chip.textContent} ${this.chip.title}`;
+    this.reseed.hidden = !this.editor.host.seeded;
+    this.reseed.enable(model.editable && Boolean(model.doc.seed));
     this.updateTime();
   }
 

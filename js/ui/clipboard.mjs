@@ -1,7 +1,7 @@
 // Copy, paste, duplicate and drop: objects as JSON between nodes, pictures and videos as the new source.
 
 import { DrawingError } from '../core/check.mjs';
-import { listOf, write } from '../core/document.mjs';
+import { listOf, loadJson, write } from '../core/document.mjs';
 import { pasted } from '../core/edits.mjs';
 import { read } from '../core/kinds.mjs';
 import { t } from '../i18n/texts.mjs';
@@ -43,6 +43,8 @@ export class Clipboard {
     if (file) return this.takeFile(file);
     const text = event.clipboardData?.getData('text/plain') ?? '';
     try {
+      const other = this.editor.tool.adopt?.(loadJson(text));
+      if (other) return this.insert(other, loadJson(text).objects ?? []);
       const doc = read(text, this.editor.model.kind);
       this.insert(doc[listOf(doc.choreo)], doc.objects ?? []);
     } catch (error) {

@@ -36,7 +36,7 @@ export function removeSelection(editor) {
 function toKey(editor, way) {
   const { model, tool } = editor;
   const of = model.selected.length ? model.selected : model.entries;
-  const frames = of.flatMap((entry) => tool.keys(entry)).sort((a, b) => way * (a - b));
+  const frames = of.flatMap((entry) => tool.keys(entry, model.space)).sort((a, b) => way * (a - b));
   const next = frames.find((frame) => way * (frame - model.frame) > 0);
   if (next !== undefined) editor.seek(next);
 }

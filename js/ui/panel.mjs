@@ -118,8 +118,9 @@ export class Panel {
   updateFields() {
     const { model, editor } = this;
     const entry = model.selected[0];
-    if (!entry) return this.fields.replaceChildren(el('p', { className: 'choreo-none' }, t('pick')));
-    const object = model.objects.find((o) => o.id === entry.o);
+    if (!entry && !editor.tool.always)
+      return this.fields.replaceChildren(el('p', { className: 'choreo-none' }, t('pick')));
+    const object = model.objects.find((o) => o.id === entry?.o);
     const parts = object ? [this.identity(object)] : [];
     for (const field of editor.tool.fields(model))
       parts.push(field.options ? this.choice(field) : this.number(field));

@@ -125,7 +125,7 @@ export class Pointers {
       },
       release: (/** @type {any} */ _touch, /** @type {boolean} */ click) => {
         editor.area = null;
-        if (click) editor.model.select(before);
+        if (click && !(editor.tool.click?.(editor.model, start) ?? false)) editor.model.select(before);
       },
     };
   }

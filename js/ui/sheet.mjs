@@ -28,7 +28,7 @@ export function makeSheet(editor) {
   return el(
     'div',
     { className: 'choreo-sheet', role: 'dialog', 'aria-label': t('help') },
-    button('remove', t('keys_close'), () => editor.toggleSheet()),
+    button('close', t('keys_close'), () => editor.toggleSheet()),
     el('dl', {}, ...rows.flatMap(([keys, words]) => [el('dt', {}, keys), el('dd', {}, t(words))])),
   );
 }

@@ -62,7 +62,7 @@ export class Timeline {
     const box = this.canvas.getBoundingClientRect();
     const low = event.clientY > box.top + box.height / 2;
     for (const entry of low && model.editable ? model.selected : []) {
-      const i = tool.keys(entry).indexOf(frame);
+      const i = tool.keys(entry, model.space).indexOf(frame);
       if (i > 0 || (i === 0 && tool.movesFirst)) return this.retiming(entry, i);
     }
     return (at) => model.seek(Math.round(at));
@@ -79,7 +79,7 @@ export class Timeline {
         ...before,
         [list]: before[list].map((/** @type {any} */ e) => (e.id === entry.id ? moved : e)),
       });
-      model.seek(tool.keys(moved)[i]);
+      model.seek(tool.keys(moved, model.space)[i]);
     };
   }
 
@@ -148,7 +148,7 @@ export class Timeline {
     const { model, tool } = this;
     const selected = model.selection.has(entry.id);
     g.globalAlpha = selected ? 1 : 0.45;
-    for (const frame of tool.keys(entry)) {
+    for (const frame of tool.keys(entry, model.space)) {
       const [cx, cy, r] = [x(frame), h - 8, selected ? 5 : 3.5];
       g.beginPath();
       g.moveTo(cx, cy - r);

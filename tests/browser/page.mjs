@@ -240,10 +240,8 @@ export class ComfyPage {
   }
 
   /** @param {number} x @param {number} y @param {any} options */
-  async click(x, y, { id = 1, name = 'boxes', ...options } = {}) {
-    const [px, py] = await this.at(x, y, id, name);
-    await this.page.mouse.click(px, py, options);
-    await this.settle();
+  async click(x, y, { id = 1, name = 'boxes', keys = /** @type {string[]} */ ([]) } = {}) {
+    await this.drag([[x, y]], { id, name, keys });
   }
 
   /** @param {string[]} keys */
