@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+
 from comfy_api.latest import ComfyExtension, io
 
+from ..choreo.host.routes import register
 from .boxes import BoxTrajectory, FitBoxTracks, LoadBoxTracks, SaveBoxTracks
 from .drawing import MotionBrush, PointPicker, StrokeTrajectory
 from .latent_optimisation import LatentOptimisation, LatentOptimisationSampler
 from .pocket import LoadPocketModel, PocketScene
 from .preview import PreviewControls, PreviewTarget
+from .reference import ReferenceVideo
 from .sgi2v import SGI2VTarget
 from .svd import SVDConditioning
 
 NODES: list[type[io.ComfyNode]] = [
+    ReferenceVideo,
     PointPicker,
     BoxTrajectory,
     StrokeTrajectory,
@@ -40,4 +45,7 @@ class ChoreoExtension(ComfyExtension):
 
 async def comfy_entrypoint() -> ChoreoExtension:
     """Called by ComfyUI once, when it loads the pack."""
+    server = getattr(sys.modules.get("server"), "PromptServer", None)  # none where nodes are only listed
+    if getattr(server, "instance", None) is not None:
+        register(server.instance.routes)
     return ChoreoExtension()
