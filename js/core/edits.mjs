@@ -1,7 +1,7 @@
 // Edits that all kinds share; each takes a document and gives a new one.
 
-import { COLORS } from './model.mjs';
 import { listOf } from './document.mjs';
+import { COLORS } from './palette.mjs';
 
 /** @typedef {any} Doc */
 

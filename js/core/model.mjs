@@ -4,19 +4,7 @@ import { DrawingError } from './check.mjs';
 import { blank, label, listOf, write } from './document.mjs';
 import { History } from './history.mjs';
 import { KIND, read } from './kinds.mjs';
-
-export const COLORS = [
-  '#e6194b',
-  '#4aa8ff',
-  '#ffe119',
-  '#3cb44b',
-  '#f58231',
-  '#b66cff',
-  '#42d4f4',
-  '#f032e6',
-  '#bfef45',
-  '#fabed4',
-];
+import { COLORS } from './palette.mjs';
 
 /** @typedef {{w: number, h: number, frames: number, fps: number}} Space */
 
@@ -58,7 +46,7 @@ export class Model {
 
   /** @param {string} text */
   parsed(text) {
-    return read(text, this.kind);
+    return read(text, this.kind, this.size());
   }
 
   /** The entries of the document. @returns {any[]} */

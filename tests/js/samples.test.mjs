@@ -94,3 +94,21 @@ test('a free-hand line is simplified within its tolerance', () => {
   assert.ok(kept.length > 8 && kept.length < 60, `${kept.length} points`);
   assert.deepEqual([kept[0], kept.at(-1)], [0, 199]);
 });
+
+test('coordinate strings of other packs are drawings of strokes or points', () => {
+  const size = { w: 200, h: 100, frames: 16, fps: 8 };
+  const one = read("[{'x': 20, 'y': 50}, {'x': 100, 'y': 80}]", 'strokes', size);
+  assert.deepEqual(one.strokes[0].k, [
+    { x: 0.1, y: 0.5 },
+    { x: 0.5, y: 0.8 },
+  ]);
+  const two = read('[[{"x":20,"y":50},{"x":40,"y":50}],[{"x":100,"y":80}]]', 'strokes', size);
+  assert.deepEqual(
+    two.strokes.map((/** @type {any} */ s) => s.k.length),
+    [2, 1],
+  );
+  assert.deepEqual(read('[{"x":20,"y":50},{"x":40,"y":50}]', 'points', size).points[1].k, [[0, 0.2, 0.5, 1]]);
+  assert.throws(() => read('[{"x":20,"y":50}]', 'boxes', size), /without a size/);
+  assert.throws(() => read('[{"x":0.2,"y":0.5},{"x":1,"y":0}]', 'strokes', size), /normalised/);
+  assert.throws(() => read('[{"x":20}]', 'strokes', size), /track 1, point 1: y is missing/);
+});
