@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scripts.host import ROOT
 from scripts.server import Server
 
 W, H, F = 64, 32, 8
@@ -176,3 +177,14 @@ def test_bad_values_give_their_sentence(server, kind, text, sentence):
     run = server.run(graph)
     assert run.error is not None and run.error.exception == "ValueError"
     assert sentence in run.error.message and len(run.error.message) < 600
+
+
+def test_the_example_runs_to_its_end(server):
+    graph = json.loads((ROOT / "workflows/api/strokes-and-mask.json").read_text())
+    run = server.run(graph)
+    assert run.error is None, run.error
+    preview = next(key for key, node in graph.items() if node["class_type"] == "ChoreoPreviewControls")
+    frames = server.frames(run, preview)
+    assert frames.shape == (16, 128, 128, 3) and (frames[0] != frames[-1]).any()
+    told = [run.outputs[key]["choreo_frames"][0] for key in ("2", "3")]
+    assert [(tiles["n"], tiles["w"], tiles["h"]) for tiles in told] == [(1, 128, 128)] * 2
