@@ -35,18 +35,19 @@ def main() -> int:
     parser.add_argument("files", nargs="*", metavar="FILE", help="names of tests/browser/FILE.test.mjs")
     parser.add_argument("-k", dest="match", help="only tests whose name matches")
     parser.add_argument("--mode", choices=MODES, help="only this node mode")
+    parser.add_argument("--bench", action="store_true", help="print frame times as JSON instead")
     parser.add_argument("--serve", action="store_true", help="keep a server up until interrupted")
     parser.add_argument("--url", help="a server that is up")
     args = parser.parse_args()
     if args.url:
-        return run(args.url, args.files, args.match, args.mode)
+        return bench(args.url) if args.bench else run(args.url, args.files, args.match, args.mode)
     hosts.enter()
     with server() as url:
         if args.serve:
             say(url)
             sys.stdin.read()
             return 0
-        return run(url, args.files, args.match, args.mode)
+        return bench(url) if args.bench else run(url, args.files, args.match, args.mode)
 
 
 @contextmanager
@@ -71,7 +72,15 @@ def run(
     environment = {**os.environ, "CHOREO_URL": url, "CHOREO_CHROMIUM": chromium(), "CHOREO_MODES": mode or ""}
     with tempfile.TemporaryDirectory(prefix="choreo-browser-") as profiles:
         environment["CHOREO_PROFILES"] = profiles
+        subprocess.run([hosts.find_or_set_up().python, str(TESTS / "make_clips.py"), profiles], check=True)
         return _node(["--test-concurrency=1", *map(str, names)], match, report, environment)
+
+
+def bench(url: str) -> int:
+    """Print the frame times of a drag."""
+    require_node_modules()
+    environment = {**os.environ, "CHOREO_URL": url, "CHOREO_CHROMIUM": chromium()}
+    return subprocess.run(["node", str(TESTS / "bench.mjs")], cwd=ROOT, env=environment).returncode
 
 
 def node_tests(folder: Path, match: str | None, report: Path) -> int:

@@ -1,7 +1,7 @@
 // What an editor knows: the document, its history, the selection, the frame. No DOM, no host.
 
 import { DrawingError } from './check.mjs';
-import { blank, label, listOf, write } from './document.mjs';
+import { blank, label, listOf, MAX_CHARACTERS, write } from './document.mjs';
 import { History } from './history.mjs';
 import { KIND, read } from './kinds.mjs';
 import { COLORS } from './palette.mjs';
@@ -95,6 +95,10 @@ export class Model {
     if (before === undefined || before === this.doc) return;
     if (!before[listOf(this.kind)]?.length)
       this.doc = { ...this.doc, space: { ...before.space, ...this.size() } };
+    if (write(this.doc).length > MAX_CHARACTERS) {
+      this.doc = before;
+      return this.tell('refused');
+    }
     this.history.push(before, gesture);
     this.written();
   }
