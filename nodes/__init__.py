@@ -46,6 +46,7 @@ class ChoreoExtension(ComfyExtension):
 async def comfy_entrypoint() -> ChoreoExtension:
     """Called by ComfyUI once, when it loads the pack."""
     server = getattr(sys.modules.get("server"), "PromptServer", None)  # none where nodes are only listed
-    if getattr(server, "instance", None) is not None:
-        register(server.instance.routes)
+    running = getattr(server, "instance", None)
+    if running is not None:
+        register(running.routes)
     return ChoreoExtension()
