@@ -175,6 +175,7 @@ export class Editor {
     this.notices.say(source || !problems.length ? '' : problems[0]);
     this.wantPicture();
     this.bar.update();
+    this.notices.update();
     this.timeline.pictures = [];
     if (source?.strip) this.timeline.pictures = await source.strip().catch(() => []);
     this.timeline.draw();

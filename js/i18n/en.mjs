@@ -146,4 +146,6 @@ export default {
   reseed: 'Take the linked data again',
   said_seeded: 'Taken from the linked data',
   reseeding: 'The linked data is taken again at the next run.',
+  drawn_for: 'Drawn for {from}; the node makes {to} and stretches it.',
+  shown_from: 'The picture is {from}; it is shown stretched to {to}.',
 };

@@ -144,4 +144,6 @@ export default {
   reseed: '重新读取连接的数据',
   said_seeded: '已从连接的数据读取',
   reseeding: '下次运行时将重新读取连接的数据。',
+  drawn_for: '绘制时为 {from}；节点输出 {to}，内容会被拉伸。',
+  shown_from: '图片为 {from}，显示时拉伸到 {to}。',
 };

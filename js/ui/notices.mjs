@@ -28,12 +28,27 @@ export class Notices {
     const [problem] = model.entries.length ? model.problems : [];
     const hint = model.entries.length || model.error ? '' : t(`hint_${model.kind}`);
     const linked = model.readOnly ? t('linked_note') : '';
-    const words = this.message || linked || problem?.text || hint;
+    const words = this.message || linked || problem?.text || this.stretched() || hint;
     this.line.replaceChildren(words);
     this.line.hidden = !words || Boolean(model.error);
-    this.line.classList.toggle('choreo-warns', Boolean(this.message || problem));
-    if (words !== hint) return;
-    this.line.classList.remove('choreo-warns');
+    this.line.classList.toggle(
+      'choreo-warns',
+      Boolean(words) && [this.message, problem?.text].includes(words),
+    );
+  }
+
+  /** Says where picture, drawing and node differ in shape by more than 1 %. */
+  stretched() {
+    const { model, frames } = this.editor;
+    const to = model.size();
+    const shapes = [
+      model.entries.length && ['drawn_for', model.doc.space],
+      frames?.source && ['shown_from', frames.source],
+    ];
+    const wrong = shapes.find((of) => of && Math.abs((of[1].w * to.h) / (of[1].h * to.w) - 1) > 0.01);
+    if (!wrong) return '';
+    const words = (/** @type {any} */ { w, h }) => `${w} × ${h}`;
+    return t(wrong[0], { from: words(wrong[1]), to: words(to) });
   }
 
   showBroken() {
