@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import sys
+
 from comfy_api.latest import ComfyExtension, io
 
+from ..choreo.host.routes import register
 from .boxes import BoxTrajectory, FitBoxTracks, LoadBoxTracks, SaveBoxTracks
+from .drawing import MotionBrush, PointPicker, StrokeTrajectory
 from .latent_optimisation import LatentOptimisation, LatentOptimisationSampler
 from .pocket import LoadPocketModel, PocketScene
 from .preview import PreviewControls, PreviewTarget
+from .reference import ReferenceVideo
 from .sgi2v import SGI2VTarget
 from .svd import SVDConditioning
 
 NODES: list[type[io.ComfyNode]] = [
+    ReferenceVideo,
+    PointPicker,
     BoxTrajectory,
+    StrokeTrajectory,
+    MotionBrush,
     LoadBoxTracks,
     SaveBoxTracks,
     FitBoxTracks,
@@ -36,4 +45,8 @@ class ChoreoExtension(ComfyExtension):
 
 async def comfy_entrypoint() -> ChoreoExtension:
     """Called by ComfyUI once, when it loads the pack."""
+    server = getattr(sys.modules.get("server"), "PromptServer", None)  # none where nodes are only listed
+    running = getattr(server, "instance", None)
+    if running is not None:
+        register(running.routes)
     return ChoreoExtension()

@@ -7,8 +7,11 @@ from typing import Any
 
 import folder_paths
 from comfy_api.latest import io, ui
+from torch import Tensor
 
 from ..choreo.controls import BoxTracks, boxes_from_text, traj_npy
+from ..choreo.controls.seeds import adopted
+from .inputs import links, progress, retiming, shown_frames
 from .types import Boxes
 
 CATEGORY = "Choreo/draw"
@@ -40,10 +43,13 @@ class BoxTrajectory(io.ComfyNode):
             category=CATEGORY,
             description="Boxes over time: what lies in a box in the first frame shall follow it.",
             search_aliases=["motion", "trajectory", "bounding box path", "drag", "SG-I2V"],
+            has_intermediate_output=True,
             inputs=[
                 *_size(),
                 io.Int.Input("frames", default=14, min=1, max=4096, tooltip="Frames of the video to make; the motion is fitted to them."),
-                io.String.Input("boxes", default=EXAMPLE, multiline=True, tooltip="The boxes as Choreo JSON (version 1): keys with centre and size from 0 to 1, easing and path. A link to this input wins over the text."),
+                io.String.Input("boxes", default=EXAMPLE, multiline=True, tooltip="The boxes as Choreo JSON (version 1): keys with centre and size from 0 to 1, easing and path. A link to this input wins over the drawing."),
+                *links(),
+                *retiming(),
             ],
             outputs=[
                 Boxes.Output("box_tracks", display_name="boxes", tooltip="Box tracks for the target nodes."),
@@ -53,9 +59,20 @@ class BoxTrajectory(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, width: int, height: int, frames: int, boxes: str) -> io.NodeOutput:
-        tracks = boxes_from_text(boxes, width, height, frames)
-        return io.NodeOutput(tracks, tracks.to_tracks(), tracks.to_bounding_boxes())
+    def execute(
+        cls,
+        width: int,
+        height: int,
+        frames: int,
+        boxes: str,
+        image: Tensor | None = None,
+        geometry: Any = None,
+        timing: Any = None,
+    ) -> io.NodeOutput:
+        drawing = adopted("boxes", boxes, geometry, width, height, frames)
+        tracks = boxes_from_text(drawing.text, width, height, frames, progress=progress(timing, frames))
+        outputs = tracks, tracks.to_tracks(), tracks.to_bounding_boxes()
+        return io.NodeOutput(*outputs, ui={**drawing.ui, **shown_frames(image)})
 
 
 def _trajectory_files() -> list[str]:

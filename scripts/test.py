@@ -5,7 +5,8 @@
     python scripts/test.py lint unit         some stages
     python scripts/test.py host -k cache     tests whose name matches (as pytest's -k)
 
-The stages are `lint` and the folders of tests/ that hold tests. Exit status 0: all passed.
+The stages are `lint`, the folders of tests/ that hold tests for pytest, and the editors' `js` (types and
+tests without a page) and `browser` (Chromium against a server). Exit status 0: all passed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,12 @@ from xml.etree import ElementTree
 import host as hosts
 from host import ROOT, Host, say
 
-ORDER = ("lint", "unit", "model", "host", "browser")  # quick ones first; others after them
+ORDER = ("lint", "js", "unit", "model", "host", "browser")  # quick ones first; others after them
+JS_LINT = (
+    ("format", ["--no-install", "prettier", "--check", "js/*.{js,css}", "js/**/*.mjs", "tests/**/*.mjs"]),
+    ("types", ["--no-install", "tsc", "-p", "."]),
+)
+NODE = ("js", "browser")  # run by Node, not by pytest
 FLOORS = ("__init__.py", "nodes", "choreo")  # what the import contracts speak about
 
 
@@ -50,9 +56,9 @@ def main() -> int:
 
 
 def find_stages() -> list[str]:
-    """`lint` and every folder of tests/ that holds tests, quick ones first."""
+    """`lint` and every folder of tests/ that holds tests for pytest or Node, quick ones first."""
     folders = {test.relative_to(ROOT / "tests").parts[0] for test in ROOT.glob("tests/*/**/test_*.py")}
-    found = folders | {"lint"}
+    found = folders | {"lint"} | {stage for stage in NODE if any(ROOT.glob(f"tests/{stage}/*.test.mjs"))}
     return [*(stage for stage in ORDER if stage in found), *sorted(found.difference(ORDER))]
 
 
@@ -80,7 +86,10 @@ def require_tools(host: Host) -> None:
 def run_stage(stage: str, host: Host, match: str | None) -> Result:
     say(f"\n=== {stage} ===")
     started = time.monotonic()
-    result = lint(host) if stage == "lint" else run_tests(stage, host, match)
+    if stage == "lint":
+        result = lint(host)
+    else:
+        result = run_node(stage, match) if stage in NODE else run_tests(stage, host, match)
     result.seconds = time.monotonic() - started
     return result
 
@@ -130,6 +139,26 @@ def run_tests(stage: str, host: Host, match: str | None) -> Result:
     failed = int(counts.get("failures", 0)) + int(counts.get("errors", 0))
     ran_none = status == 5 and match is not None  # no test of this folder has such a name
     return Result(stage, status == 0 or ran_none, 0, tests - failed - skipped, failed, skipped)
+
+
+def run_node(stage: str, match: str | None) -> Result:
+    """The editors' tests; before those without a page, their types."""
+    import browser
+
+    browser.require_node_modules()
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        if stage == "browser":
+            with browser.server() as url:
+                status = browser.run(url, match=match, report=report)
+        else:
+            typed = match is not None or all(
+                _succeeds(name, ["npx", *words], ROOT) for name, words in JS_LINT
+            )
+            status = browser.node_tests(ROOT / "tests" / "js", match, report) if typed else 1
+        cases = list(ElementTree.parse(report).iter("testcase")) if report.is_file() else []
+    failed = sum(case.find("failure") is not None for case in cases)
+    return Result(stage, status == 0 and not failed, 0, len(cases) - failed, failed)
 
 
 def summary(results: list[Result], matched: bool) -> int:

@@ -2,5 +2,6 @@
 
 from .box_document import boxes_from_text, boxes_to_text
 from .box_tracks import FITS, ROLES, BoxTracks
+from .point_tracks import PointTracks
 
-__all__ = ["FITS", "ROLES", "BoxTracks", "boxes_from_text", "boxes_to_text"]
+__all__ = ["FITS", "ROLES", "BoxTracks", "PointTracks", "boxes_from_text", "boxes_to_text"]

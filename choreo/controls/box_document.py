@@ -6,31 +6,48 @@ on the size of the output; `drawn_box` holds the format of one box.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .box_tracks import BoxTracks, rate_over_same_time
+from .box_tracks import BoxTracks
 from .coordinates import read_coordinates
-from .curves import Point
-from .document import VERSION, Document, load_json, object_names, read_document, write_document
-from .drawn_box import MAX_KEYS, ROUNDING, SMALLEST, DrawnBox, read_box
-from .entries import finite_everywhere, identifier, mapping, rows
+from .cubics import Point
+from .document import (
+    Document,
+    identified,
+    load_json,
+    new_document,
+    object_names,
+    read_document,
+    write_document,
+)
+from .drawn_box import ROUNDING, SMALLEST, DrawnBox, read_box
+from .drawn_way import MAX_KEYS, Clock
+from .entries import finite_everywhere
 from .geometry import check_canvas, nudged_inside
+from .timing import rate_over_same_time
 
 MAX_BOXES = 64
 EMPTY = "Nothing is drawn: draw at least one box in the editor."
 
 
 def boxes_from_text(
-    text: str, width: int, height: int, frames: int, box_size: tuple[float, float] | None = None
+    text: str,
+    width: int,
+    height: int,
+    frames: int,
+    box_size: tuple[float, float] | None = None,
+    progress: Sequence[float] | None = None,
 ) -> BoxTracks:
     """Box tracks on a width x height canvas from the editor's JSON, sampled for a number of frames.
 
     Frame i of T shows the timeline's frame i / (T - 1) · (space.frames - 1). A coordinate string of
     other packs (one or several lists of {x, y} in pixels of this canvas) is accepted too where
-    `box_size` (width, height in pixels) says how large its boxes are.
+    `box_size` (width, height in pixels) says how large its boxes are. progress: how much of its drawn
+    way every box has gone at each frame (0 to 1), in place of the drawing's own timing.
     """
     check_canvas((width, height))
     if frames < 1:
@@ -44,17 +61,16 @@ def boxes_from_text(
     boxes = _drawn_boxes(document)
     finite_everywhere(document, "The drawing")
     space = document["space"]
-    # one division, last: a frame that meets a key meets it exactly, which "hold" needs
-    times = [i * (space["frames"] - 1) / max(frames - 1, 1) for i in range(frames)]
-    samples = [box.sampled(times, (space["w"], space["h"])) for box in boxes]
+    clock = Clock.of(document, frames, progress)
+    samples = [box.sampled(clock) for box in boxes]
     sampled = torch.tensor(samples, dtype=torch.float64).transpose(0, 1)  # [F, N, 4] in 0..1
     scale = sampled.new_tensor((width, height))
     tolerance = ROUNDING * width, ROUNDING * height
     return BoxTracks.from_centres(
         (width, height),
         nudged_inside(sampled * scale.repeat(2), (width, height), tolerance),
-        roles=[box.role for box in boxes],
-        labels=[box.label for box in boxes],
+        roles=[box.way.role for box in boxes],
+        labels=[box.way.label for box in boxes],
         fps=rate_over_same_time(space.get("fps"), space["frames"], frames),
     )
 
@@ -72,19 +88,19 @@ def boxes_to_text(tracks: BoxTracks) -> str:
         )
     width, height = tracks.canvas
     fractions = tracks.boxes / tracks.boxes.new_tensor((width, height) * 2)
-    space = {"w": width, "h": height, "frames": tracks.frames}
     names = [label or f"box {n + 1}" for n, label in enumerate(tracks.labels)]
-    document = {
-        "choreo": "boxes",
-        "version": VERSION,
-        "space": space | ({"fps": tracks.fps} if tracks.fps else {}),
-        "source": {"kind": "none"},
-        "objects": [{"id": f"o{n + 1}", "name": name} for n, name in enumerate(names)],
-        "boxes": [
+    document = new_document(
+        "boxes",
+        width,
+        height,
+        tracks.frames,
+        objects=[{"id": f"o{n + 1}", "name": name} for n, name in enumerate(names)],
+        boxes=[
             {"id": f"b{n + 1}", "o": f"o{n + 1}", "role": role, **_written_keys(fractions[:, n])}
             for n, role in enumerate(tracks.roles)
         ],
-    }
+    )
+    document["space"] |= {"fps": tracks.fps} if tracks.fps else {}
     return write_document(document)
 
 
@@ -100,15 +116,13 @@ def _written_keys(track: Tensor) -> dict[str, Any]:
 
 def _drawn_boxes(document: Document) -> list[DrawnBox]:
     names = object_names(document)
-    entries = rows(document, "boxes", "The drawing", MAX_BOXES, default=[])
-    if not entries:
+    boxes = {
+        key: read_box(entry, f'box "{key}"', names)
+        for key, entry in identified(document, "boxes", "box", MAX_BOXES).items()
+    }
+    if not boxes:
         raise ValueError(EMPTY)
-    boxes: dict[str, DrawnBox] = {}
-    for i, value in enumerate(entries):
-        entry = mapping(value, f"box {i + 1}")
-        key = identifier(entry, f"box {i + 1}", boxes)
-        boxes[key] = read_box(entry, f'box "{key}"', names)
-    count = sum(len(box.keys) for box in boxes.values())
+    count = sum(len(box.sizes) for box in boxes.values())
     if count > MAX_KEYS:
         raise ValueError(f"The boxes have {count} keys together; at most {MAX_KEYS} are read. Remove some.")
     return list(boxes.values())

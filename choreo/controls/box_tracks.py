@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from .geometry import Crop, check_canvas, nudged_inside, overshoot
+from .point_tracks import MAX_PIXELS, PointTracks
+from .timing import rate_over_same_time, resampled_over_time
 
 ROLES = ("object", "static", "camera")
 FITS = ("stretch", "crop")
-MAX_PIXELS = 1e6  # beyond it a coordinate is a mistake, and float32 hardly holds fractions of a pixel
 _FIELDS = ("centre x", "centre y", "width", "height")
 _ROUNDING = 1e-6  # pixels that float64 arithmetic may push a box over the edge it was cropped at
 
@@ -134,13 +135,9 @@ class BoxTracks:
             raise ValueError(f"Box tracks cannot be resampled to {frames} frames: give at least 1.")
         if frames == self.frames:
             return self
-        steps, last = max(frames - 1, 1), self.frames - 1
-        time = torch.arange(frames, dtype=torch.float64) * last / steps
-        before = time.long()
-        after = (before + 1).clamp(max=last)
-        boxes = self.boxes[before].lerp(self.boxes[after], (time - before)[:, None, None])
+        boxes, nearest = resampled_over_time(self.boxes, frames)
         fps = rate_over_same_time(self.fps, self.frames, frames)
-        return replace(self, boxes=boxes, visibility=self.visibility[(time + 0.5).long()], fps=fps)
+        return replace(self, boxes=boxes, visibility=self.visibility[nearest], fps=fps)
 
     def fitted(self, width: int, height: int, fit: str) -> BoxTracks:
         """The boxes on an image of another size, as the image was brought to it.
@@ -176,21 +173,12 @@ class BoxTracks:
             )
 
     def to_tracks(self) -> dict[str, Any]:
-        """The host's TRACKS of the box centres, hidden where they leave the canvas, plus our own keys.
+        """The host's TRACKS of the box centres; see `PointTracks.to_tracks`."""
+        return self.centres().to_tracks()
 
-        track_path: [F, N, 2] float32 pixels. track_visibility: [F, N] bool. canvas, fps, source_frame
-        (the frame the boxes were drawn on) and labels may get lost in nodes of the host.
-        """
-        path = self.boxes[..., :2].float()
-        inside = ((path >= 0) & (path < torch.tensor(self.canvas))).all(dim=-1)
-        return {
-            "track_path": path,
-            "track_visibility": self.visibility & inside,
-            "canvas": self.canvas,
-            "fps": self.fps,
-            "source_frame": 0,
-            "labels": self.labels,
-        }
+    def centres(self) -> PointTracks:
+        """The centres of the boxes as points."""
+        return PointTracks(self.canvas, self.boxes[..., :2], self.visibility, self.labels, self.fps)
 
     def to_bounding_boxes(self) -> list[list[dict[str, int]]]:
         """The host's BOUNDING_BOX per frame: N dicts x, y (top left), width, height in whole pixels."""
@@ -224,8 +212,3 @@ class BoxTracks:
             outside = overshoot(corners, self.canvas)
             if outside:
                 raise ValueError(f"{self.name(box)}, frame 0: {outside}, {reason}.")
-
-
-def rate_over_same_time(fps: float | None, before: int, after: int) -> float | None:
-    """Frame rate that keeps the duration when a number of frames changes; a single frame has none."""
-    return fps * (after - 1) / (before - 1) if fps and before > 1 and after > 1 else None

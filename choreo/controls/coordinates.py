@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .curves import Point
+from .cubics import Point
 from .entries import mapping, number, shown
 
 MAX_TRACKS = 64

@@ -1,8 +1,8 @@
 """Curves through keys: easing, paths and timing, in plain floats so that the editor can mirror them.
 
-A path is one cubic Bézier curve per segment between two keys, whatever its kind; timing says for a
-frame which segment it shows and at which parameter s (0 at its first key, 1 at its last). Coordinates
-must be isotropic (pixels): lengths and the centripetal spacing depend on the aspect.
+A path is one cubic Bézier curve per segment between two keys (`cubics`); timing says for a frame which
+segment it shows and at which parameter s (0 at its first key, 1 at its last). Coordinates must be
+isotropic (pixels): lengths depend on the aspect.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import dist
 
-Point = tuple[float, float]
-Cubic = tuple[Point, Point, Point, Point]  # control points of a Bézier curve
+from .cubics import Cubic, Handles, Point, bezier_point, cubics_through
+
 Place = tuple[int, float]  # segment, parameter s in it
 Ease = str | tuple[float, float, float, float]
 
 EASES = ("hold", "linear", "in", "out", "inout")  # or four numbers, as CSS cubic-bezier()
-PATHS = ("linear", "smooth", "bezier")
 TIMINGS = ("keys", "arc")
 ARC_STEPS = 256  # chords per segment of the arc length table
 _BISECTIONS = 40
@@ -61,31 +60,27 @@ class Curve:
         points: Sequence[Point],
         path: str,
         timing: str,
-        handles: Sequence[tuple[Point | None, Point | None]] = (),
+        handles: Sequence[Handles] = (),
     ) -> Curve:
         """The curve through keys; one key stands still.
 
-        path: "linear", "smooth" (centripetal Catmull-Rom, ends straight towards their neighbour) or
-        "bezier" with per key an (in, out) handle as offsets, None = a third of the way to the
-        neighbour, so that a segment without handles is straight and even.
-        timing: "keys" (each key is reached at its frame, eases apply) or "arc" (constant speed from
-        the first to the last key; the frames between and the eases do not count). A path without
-        length has no speed and is timed by its keys.
+        path, handles: as in `cubics_through`. timing: "keys" (each key is reached at its frame, eases
+        apply) or "arc" (constant speed from the first to the last key; the frames between and the
+        eases do not count). A path without length has no speed and is timed by its keys.
         """
         if len(points) == 1:
             (rest,) = points
             return cls((times[0],) * 2, tuple(eases) * 2, ((rest, rest, rest, rest),))
-        if path == "smooth":
-            cubics = _catmull_rom(points)
-        else:
-            cubics = _beziers(points, handles if path == "bezier" else ((None, None),) * len(points))
+        cubics = cubics_through(points, path, handles)
         lengths = _arc_lengths(cubics) if timing == "arc" else ()
         return cls(tuple(times), tuple(eases), tuple(cubics), lengths if lengths and lengths[-1] > 0 else ())
 
     def place(self, frame: float) -> Place:
-        """Segment and parameter shown at a frame, not before the first key's; the last key stays."""
+        """Segment and parameter shown at a frame; the curve rests before its first and after its last key."""
         if frame >= self.times[-1]:
             return len(self.cubics) - 1, 1.0
+        if frame < self.times[0]:
+            return 0, 0.0
         if self.lengths:
             return self._place_by_length(frame)
         segment = bisect_right(self.times, frame) - 1
@@ -111,51 +106,6 @@ class Curve:
         return segment, (step + (length - start) / (end - start)) / ARC_STEPS
 
 
-def bezier_point(cubic: Cubic, s: float) -> Point:
-    """The point of a cubic Bézier curve at s, (1-s)^3 a + 3 (1-s)^2 s b + 3 (1-s) s^2 c + s^3 d."""
-    (ax, ay), (bx, by), (cx, cy), (dx, dy) = cubic
-    r = 1 - s
-    wa, wb, wc, wd = r * r * r, 3 * r * r * s, 3 * r * s * s, s * s * s
-    return wa * ax + wb * bx + wc * cx + wd * dx, wa * ay + wb * by + wc * cy + wd * dy
-
-
-def _beziers(points: Sequence[Point], handles: Sequence[tuple[Point | None, Point | None]]) -> list[Cubic]:
-    cubics = []
-    for (a, d), ((_, leaving), (arriving, _)) in zip(pairwise(points), pairwise(handles), strict=True):
-        third = ((d[0] - a[0]) / 3, (d[1] - a[1]) / 3)
-        b = _moved(a, leaving or third)
-        c = _moved(d, arriving or third, 1 if arriving else -1)
-        cubics.append((a, b, c, d))
-    return cubics
-
-
-def _catmull_rom(points: Sequence[Point]) -> list[Cubic]:
-    """Centripetal Catmull-Rom segments: knots at the square root of the distance (Yuksel et al. 2011)."""
-    cubics = []
-    for i, (a, d) in enumerate(pairwise(points)):
-        before = points[i - 1] if i > 0 else a
-        after = points[i + 2] if i + 2 < len(points) else d
-        leaving, arriving = _tangent(before, a, d), _tangent(after, d, a)
-        cubics.append((a, _moved(a, leaving, 1 / 3), _moved(d, arriving, 1 / 3), d))
-    return cubics
-
-
-def _tangent(before: Point, here: Point, there: Point) -> Point:
-    """Derivative at `here` of the segment from `here` to `there`, over its parameter 0..1.
-
-    A neighbour that is missing or in the same place (both: before == here) leaves the chord.
-    """
-    gap, span = dist(before, here) ** 0.5, dist(here, there) ** 0.5
-    if gap == 0 or span == 0:
-        return there[0] - here[0], there[1] - here[1]
-
-    def along(axis: int) -> float:
-        p, q, r = before[axis], here[axis], there[axis]
-        return span * ((q - p) / gap - (r - p) / (gap + span) + (r - q) / span)
-
-    return along(0), along(1)
-
-
 def _arc_lengths(cubics: Sequence[Cubic]) -> tuple[float, ...]:
     """Cumulative chord lengths over ARC_STEPS equal parameter steps of each segment, from 0."""
     chords = [0.0]
@@ -174,7 +124,3 @@ def _css_cubic_bezier(ease: Sequence[float], t: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if bezier_point(cubic, middle)[0] < t else (low, middle)
     return bezier_point(cubic, (low + high) / 2)[1]
-
-
-def _moved(point: Point, offset: Point, scale: float = 1.0) -> Point:
-    return point[0] + offset[0] * scale, point[1] + offset[1] * scale

@@ -31,9 +31,10 @@ MIGRATIONS: dict[int, Migration] = {}  # version n: the pure function that makes
 
 _LARGE = 256_000  # characters; every undo step of the editor copies the value
 _ORDER = (
-    *("choreo", "version", "space", "source", "objects", "boxes", "id", "o", "kind", "name", "color", "role"),
-    *("size", "path", "timing", "f", "x", "y", "w", "h", "frames", "fps", "start", "step"),
-    *("ease", "in", "out", "k"),
+    *("choreo", "version", "space", "source", "seed", "objects", "boxes", "points", "strokes", "layers"),
+    *("id", "o", "kind", "name", "color", "role", "neg", "interp", "size", "path", "timing"),
+    *("f", "x", "y", "w", "h", "frames", "fps", "start", "step", "ease", "in", "out", "k"),
+    *("t", "m", "r", "hd", "b", "p", "rle", "ops", "feather", "invert", "hidden"),
 )
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"?|[][{}]', re.DOTALL)
 
@@ -103,6 +104,22 @@ def object_names(document: Document) -> dict[str, str]:
         key = identifier(entry, where, names)
         names[key] = str(entry.get("name") or key)
     return names
+
+
+def identified(document: Document, name: str, noun: str, most: int) -> dict[str, dict[str, Any]]:
+    """The entries of the body list `name` by their ids; a `noun` says what an entry is called."""
+    entries: dict[str, dict[str, Any]] = {}
+    for i, value in enumerate(rows(document, name, "The drawing", most, default=[])):
+        where = f"{noun} {i + 1}"
+        entry = mapping(value, where)
+        entries[identifier(entry, where, entries)] = entry
+    return entries
+
+
+def new_document(kind: str, width: int, height: int, frames: int, **more: Any) -> Document:
+    """The head of a document that was not drawn in an editor."""
+    space = {"w": width, "h": height, "frames": frames}
+    return {"choreo": kind, "version": VERSION, "space": space, "source": {"kind": "none"}, **more}
 
 
 def write_document(document: Document) -> str:

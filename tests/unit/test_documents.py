@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,9 @@ from PIL import Image
 
 from choreo.contract import Backbone, Target
 from choreo.controls import boxes_from_text
+from choreo.controls.point_document import points_from_text
+from choreo.controls.raster import masks_from_text
+from choreo.controls.stroke_document import strokes_from_text
 from choreo.host import sliced
 from choreo.targets.sgi2v import SGI2V
 
@@ -25,7 +28,9 @@ TWINS = {
     "SG-I2V pocket (runs anywhere)": "sg-i2v-pocket",
     "SG-I2V on Stable Video Diffusion": "sg-i2v-svd",
     "AnimateDiff pocket (runs anywhere)": "animatediff-pocket",
+    "Strokes and mask": "strokes-and-mask",
 }
+SAMPLED = [title for title, name in TWINS.items() if name.startswith("sg-i2v")]
 NOTES = ("MarkdownNote", "Note")  # live on the page only
 TITLE = 30  # px above a node
 SEEDS = ("seed", "noise_seed")  # the page adds a widget "control after generate" behind these
@@ -45,9 +50,10 @@ class Schema:
 def schemas() -> dict[str, Schema]:
     """The schemas of all nodes by node id, read from their source without importing it."""
     found = {}
-    for file in sorted((ROOT / "nodes").glob("*.py")):
-        module = ast.parse(file.read_text(encoding="utf-8"))
-        helpers = {f.name: f for f in module.body if isinstance(f, ast.FunctionDef)}
+    modules = [ast.parse(file.read_text("utf-8")) for file in sorted((ROOT / "nodes").glob("*.py"))]
+    shared = {f.name: f for module in modules for f in module.body if isinstance(f, ast.FunctionDef)}
+    for module in modules:
+        helpers = shared | {f.name: f for f in module.body if isinstance(f, ast.FunctionDef)}
         for call in (node for node in ast.walk(module) if isinstance(node, ast.Call)):
             if isinstance(call.func, ast.Attribute) and call.func.attr == "Schema":
                 parts = {keyword.arg: keyword.value for keyword in call.keywords}
@@ -88,9 +94,8 @@ def test_the_source_of_every_node_was_understood():
     assert schemas()["ChoreoFitBoxTracks"] == Schema(("boxes", "width", "height", "frames", "fit"), 1)
 
 
-def test_every_node_has_a_page_and_nothing_else_is_served():
-    served = {file.relative_to(ROOT / "js").as_posix() for file in (ROOT / "js").rglob("*") if file.is_file()}
-    assert served == {f"docs/{node}.md" for node in schemas()}
+def test_every_node_has_a_page_and_no_page_is_without_a_node():
+    assert {file.name for file in (ROOT / "js/docs").glob("*.md")} == {f"{node}.md" for node in schemas()}
 
 
 @pytest.mark.parametrize("node", schemas())
@@ -109,6 +114,19 @@ def test_example_on_the_page_of_box_trajectory_is_valid():
     tracks = boxes_from_text(example[1], 1024, 576, 25)
     assert tracks.labels == ("cat", "b2") and tracks.roles == ("object", "static")
     assert tracks.boxes[-1, 0, 0].item() == pytest.approx(0.65 * 1024)
+
+
+@pytest.mark.parametrize(
+    ("node", "reader"),
+    [
+        ("ChoreoPointPicker", lambda text: points_from_text(text, 1024, 576, 16).count == 2),
+        ("ChoreoStrokeTrajectory", lambda text: strokes_from_text(text, 1024, 576, 16).count == 3),
+        ("ChoreoMotionBrush", lambda text: masks_from_text(text, 128, 72, joined=False).shape[0] == 2),
+    ],
+)
+def test_examples_on_the_pages_of_the_editors_are_valid(node: str, reader: Callable[[str], bool]):
+    example = re.search(r"```json\n(.*?)```", page(node), re.DOTALL)
+    assert example and reader(example[1])
 
 
 def test_page_lists_the_allowed_samplers():
@@ -180,7 +198,7 @@ def test_example_uses_known_nodes_and_inputs(title: str):
             assert set(entry["inputs"]) <= set(schemas()[entry["class_type"]].inputs)
 
 
-@pytest.mark.parametrize("title", [title for title in TWINS if title.startswith("SG-I2V")])
+@pytest.mark.parametrize("title", SAMPLED)
 def test_boxes_of_an_example_fit_its_video(title: str):
     nodes = {entry["class_type"]: entry["inputs"] for entry in twin(title).values()}
     drawing, video = nodes["ChoreoBoxTrajectory"], nodes["ChoreoSVDConditioning"]

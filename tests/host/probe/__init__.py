@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import json
 from typing import Any
 
 import torch
@@ -66,6 +67,19 @@ class ProbeTensors(io.ComfyNode):
         return _says(f"{count} {sum(storages.values())}")
 
 
+class ProbeValue(io.ComfyNode):
+    """Any value as JSON, tensors as lists."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [io.AnyType.Input("value")]
+        return io.Schema("ProbeValue", category="probe", is_output_node=True, inputs=inputs)
+
+    @classmethod
+    def execute(cls, value: Any) -> io.NodeOutput:
+        return _says(json.dumps(value, default=lambda item: item.tolist()))
+
+
 class ProbeImageModel(io.ComfyNode):
     """A small image model with random weights: a MODEL of a family this pack does not steer."""
 
@@ -107,7 +121,7 @@ class ProbeImageModel(io.ComfyNode):
 
 class Extension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [ProbeLatent, ProbeModel, ProbeTensors, ProbeImageModel]
+        return [ProbeLatent, ProbeModel, ProbeTensors, ProbeValue, ProbeImageModel]
 
 
 async def comfy_entrypoint() -> Extension:

@@ -1,0 +1,170 @@
+// The timeline: a real range input, which holds the editor's focus, under a canvas with ticks and keys.
+
+import { el } from './dom.mjs';
+
+const PAD = 9;
+
+export class Timeline {
+  /** @param {import('../core/model.mjs').Model} model @param {any} tool
+   * @param {{label: string, text: (frame: number) => string, scale: () => number}} options */
+  constructor(model, tool, { label, text, scale }) {
+    this.model = model;
+    this.tool = tool;
+    this.text = text;
+    this.scale = scale;
+    this.input = el('input', {
+      type: 'range',
+      min: 0,
+      step: 1,
+      className: 'choreo-range',
+      'aria-label': label,
+      oninput: () => model.seek(Number(this.input.value)),
+    });
+    this.canvas = el('canvas', { className: 'choreo-ticks', 'aria-hidden': 'true' });
+    this.root = el('div', { className: 'choreo-track' }, this.canvas, this.input);
+    /** @type {CanvasImageSource[]} */ this.pictures = [];
+    this.sizes = new ResizeObserver(() => this.draw());
+    this.sizes.observe(this.root);
+    this.listen();
+  }
+
+  listen() {
+    const { canvas } = this;
+    /** @type {null | ((frame: number) => void)} */ let drag = null;
+    canvas.addEventListener('pointerdown', (/** @type {PointerEvent} */ event) => {
+      if (event.button !== 0) return;
+      event.preventDefault();
+      this.focus();
+      canvas.setPointerCapture(event.pointerId);
+      drag = this.grab(event);
+      drag(this.frameAt(event));
+    });
+    canvas.addEventListener('pointermove', (/** @type {PointerEvent} */ event) =>
+      drag?.(this.frameAt(event)),
+    );
+    for (const end of ['pointerup', 'pointercancel']) {
+      canvas.addEventListener(end, () => {
+        drag = null;
+        this.model.commit();
+      });
+    }
+  }
+
+  focus() {
+    this.input.focus({ preventScroll: true });
+  }
+
+  /** What a press at a place drags: a key of the selection (its upper half), or the frame.
+   * @param {PointerEvent} event @returns {(frame: number) => void} */
+  grab(event) {
+    const { model, tool } = this;
+    const frame = Math.round(this.frameAt(event));
+    const box = this.canvas.getBoundingClientRect();
+    const low = event.clientY > box.top + box.height / 2;
+    for (const entry of low && model.editable ? model.selected : []) {
+      const i = tool.keys(entry, model.space).indexOf(frame);
+      if (i > 0 || (i === 0 && tool.movesFirst)) return this.retiming(entry, i);
+    }
+    return (at) => model.seek(Math.round(at));
+  }
+
+  /** @param {any} entry @param {number} i */
+  retiming(entry, i) {
+    const { model, tool } = this;
+    const before = model.doc;
+    const list = model.kind;
+    return (/** @type {number} */ at) => {
+      const moved = tool.retime(entry, i, at, model.lastFrame);
+      model.preview({
+        ...before,
+        [list]: before[list].map((/** @type {any} */ e) => (e.id === entry.id ? moved : e)),
+      });
+      model.seek(tool.keys(moved, model.space)[i]);
+    };
+  }
+
+  /** @param {PointerEvent} event */
+  frameAt(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const zoom = box.width ? this.canvas.clientWidth / box.width : 1;
+    const width = Math.max(this.canvas.clientWidth - 2 * PAD, 1);
+    return (((event.clientX - box.left) * zoom - PAD) / width) * this.model.lastFrame;
+  }
+
+  update() {
+    const { model, input } = this;
+    input.max = String(model.lastFrame);
+    input.value = String(Math.round(model.frame));
+    input.setAttribute('aria-valuetext', this.text(Math.round(model.frame)));
+    this.draw();
+  }
+
+  draw() {
+    const { canvas, model } = this;
+    const [w, h] = [canvas.clientWidth, canvas.clientHeight];
+    if (!w || !h) return;
+    const ratio = Math.min(devicePixelRatio * this.scale(), 2);
+    Object.assign(canvas, { width: Math.round(w * ratio), height: Math.round(h * ratio) });
+    const g = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+    g.scale(ratio, ratio);
+    const x = (/** @type {number} */ f) => PAD + (model.lastFrame ? f / model.lastFrame : 0) * (w - 2 * PAD);
+    this.drawStrip(g, w, h);
+    this.drawTicks(g, x, h);
+    for (const entry of model.selected.length ? model.selected : model.entries) this.drawKeys(g, entry, x, h);
+    g.fillStyle = '#fff';
+    g.fillRect(x(model.frame) - 1, 1, 2, h - 2);
+    g.beginPath();
+    g.arc(x(model.frame), 4, 4, 0, 7);
+    g.fill();
+  }
+
+  /** @param {CanvasRenderingContext2D} g @param {number} w @param {number} h */
+  drawStrip(g, w, h) {
+    const { pictures } = this;
+    if (!pictures.length) return;
+    g.globalAlpha = 0.35;
+    const each = (w - 2 * PAD) / pictures.length;
+    pictures.forEach((picture, i) => g.drawImage(picture, PAD + i * each, 2, each, h - 4));
+    g.globalAlpha = 1;
+  }
+
+  /** @param {CanvasRenderingContext2D} g @param {(f: number) => number} x @param {number} h */
+  drawTicks(g, x, h) {
+    const { lastFrame } = this.model;
+    const room = (x(lastFrame) - x(0)) / Math.max(lastFrame, 1);
+    const step = [1, 5, 10, 50, 100, 500, 1000, 5000].find((n) => n * room >= 5) ?? 10000;
+    const word = [5, 10, 20, 50, 100, 500, 1000, 5000].find((n) => n * room >= 28) ?? 10000;
+    g.font = '9px Inter, system-ui, sans-serif';
+    for (let f = 0; f <= lastFrame; f += step) {
+      g.fillStyle = f % word ? 'rgba(255,255,255,.2)' : 'rgba(255,255,255,.5)';
+      g.fillRect(x(f) - 0.5, 2, 1, f % word ? 4 : 7);
+      if (f % word === 0 && x(f) < x(lastFrame) - 6) g.fillText(String(f), x(f) + 3, 10);
+    }
+  }
+
+  /** @param {CanvasRenderingContext2D} g @param {any} entry @param {(f: number) => number} x
+   * @param {number} h */
+  drawKeys(g, entry, x, h) {
+    const { model, tool } = this;
+    const selected = model.selection.has(entry.id);
+    g.globalAlpha = selected ? 1 : 0.45;
+    for (const frame of tool.keys(entry, model.space)) {
+      const [cx, cy, r] = [x(frame), h - 8, selected ? 5 : 3.5];
+      g.beginPath();
+      g.moveTo(cx, cy - r);
+      g.lineTo(cx + r, cy);
+      g.lineTo(cx, cy + r);
+      g.lineTo(cx - r, cy);
+      g.closePath();
+      g.fillStyle = model.colorOf(entry);
+      g.fill();
+      g.strokeStyle = selected ? '#fff' : 'rgba(0,0,0,.6)';
+      g.stroke();
+    }
+    g.globalAlpha = 1;
+  }
+
+  dispose() {
+    this.sizes.disconnect();
+  }
+}
