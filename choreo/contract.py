@@ -119,6 +119,16 @@ class Target(Protocol):
         ...
 
 
+@runtime_checkable
+class Guided(Protocol):
+    """A target whose paper adds its gradient to the sampler's prediction, and with which weight."""
+
+    @property
+    def guidance_weight(self) -> float:
+        """Factor on the energy at strength 1; the gradient then goes into the noise's direction."""
+        ...
+
+
 class Backbone(Protocol):
     """Where a model family's features live."""
 

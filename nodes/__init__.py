@@ -7,9 +7,12 @@ import sys
 from comfy_api.latest import ComfyExtension, io
 
 from ..choreo.host.routes import register
+from .animatediff import LoadAnimateDiff, LoadMotionLora
 from .boxes import BoxTrajectory, FitBoxTracks, LoadBoxTracks, SaveBoxTracks
 from .drawing import MotionBrush, PointPicker, StrokeTrajectory
 from .latent_optimisation import LatentOptimisation, LatentOptimisationSampler
+from .motion_guidance import MotionCloneSigmas, MotionGuidance
+from .motionclone import LoadTarget, MotionCloneTarget, SaveTarget
 from .pocket import LoadPocketModel, PocketScene
 from .preview import PreviewControls, PreviewTarget
 from .reference import ReferenceVideo
@@ -26,11 +29,18 @@ NODES: list[type[io.ComfyNode]] = [
     SaveBoxTracks,
     FitBoxTracks,
     SGI2VTarget,
+    MotionCloneTarget,
+    SaveTarget,
+    LoadTarget,
+    MotionGuidance,
+    MotionCloneSigmas,
     LatentOptimisation,
     LatentOptimisationSampler,
     SVDConditioning,
     PreviewControls,
     PreviewTarget,
+    LoadAnimateDiff,
+    LoadMotionLora,
     LoadPocketModel,
     PocketScene,
 ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..contract import Backbone
+from .animatediff import AnimateDiff
 from .svd import SVD
 
-BACKBONES: tuple[Backbone, ...] = (SVD(),)
+BACKBONES: tuple[Backbone, ...] = (SVD(), AnimateDiff())
 
 
 def recognise(model: Any) -> Backbone:

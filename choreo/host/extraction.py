@@ -16,6 +16,7 @@ from ..contract import Backbone, Features, Grid, Selection, Site
 from .taps import LastTap, Tap
 
 KEY = "choreo_extraction"
+PART_OF_NETWORK = "choreo_network_"  # wrappers with such keys are no steering
 
 
 def extract(
@@ -26,8 +27,12 @@ def extract(
     seed: int,
     backbone: Backbone,
     select: Callable[[Sequence[Site]], Selection],
+    noise: Tensor | None = None,
 ) -> tuple[Features, Grid]:
-    """Features of the first positive conditioning at latent + sigma * noise, and the latent's grid."""
+    """Features of the first positive conditioning at latent + sigma * noise, and the latent's grid.
+
+    noise: by default what KSampler draws for this seed.
+    """
     from comfy.patcher_extension import WrappersMP
     from comfy.sample import prepare_noise
     from comfy.samplers import KSAMPLER, CFGGuider
@@ -52,12 +57,13 @@ def extract(
 
     clone = patcher.clone()
     for kind in list(clone.wrappers):  # steering of our own must not act in here
-        for key in [k for k in clone.wrappers[kind] if str(k).startswith("choreo_")]:
-            clone.remove_wrappers_with_key(kind, key)
+        for key in [str(k) for k in clone.wrappers[kind]]:
+            if key.startswith("choreo_") and not key.startswith(PART_OF_NETWORK):
+                clone.remove_wrappers_with_key(kind, key)
     clone.add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, apply)
     guider = CFGGuider(clone)
     guider.inner_set_conds({"positive": positive})
-    noise = prepare_noise(latent, seed)
+    noise = prepare_noise(latent, seed) if noise is None else noise
     sigmas = torch.tensor([sigma, 0.0])
     guider.sample(noise, latent, KSAMPLER(one_call), sigmas, disable_pbar=True, seed=seed)
     if not found:

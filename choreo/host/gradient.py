@@ -50,16 +50,25 @@ class LossScale:
 
 @dataclass
 class Pass:
-    """What one pass found. energies: one scalar a target, None where it controls nothing, and so gradient."""
+    """What one pass found: a scalar a target and a gradient a group, None where nothing is controlled."""
 
     denoised: Tensor | None
     energies: list[Tensor | None]
-    gradient: Tensor | None
+    gradients: list[Tensor | None]
+
+    @property
+    def gradient(self) -> Tensor | None:
+        """That of the only, or the first, group."""
+        return self.gradients[0]
 
 
 @dataclass
 class Request:
-    """Everything a pass needs besides the latent and sigma."""
+    """Everything a pass needs besides the latent and sigma.
+
+    weights: factors on the energies, by default each target's own. groups: targets (by their places) whose
+    weighted sum gets a gradient; by default one group of all.
+    """
 
     call: Call
     model: Any
@@ -71,6 +80,8 @@ class Request:
     stop: Literal["after_last_tap", "full"] = "after_last_tap"
     checkpoint: bool = False
     scale: LossScale = field(default_factory=LossScale)
+    weights: Sequence[float] | None = None
+    groups: Sequence[Sequence[int]] | None = None
 
 
 def grad_pass(request: Request, x: Tensor, sigma: float) -> Pass:
@@ -80,7 +91,7 @@ def grad_pass(request: Request, x: Tensor, sigma: float) -> Pass:
     """
     while True:
         found = single_pass(request, x, sigma)
-        if found.gradient is None or bool(torch.isfinite(found.gradient).all()):
+        if all(gradient is None or bool(torch.isfinite(gradient).all()) for gradient in found.gradients):
             return found
         request.scale.lower()
 
@@ -96,11 +107,21 @@ def single_pass(request: Request, x: Tensor, sigma: float) -> Pass:
         z = x.detach().clone().float().requires_grad_(True)
         reading = Reading(request, request.backbone.latent_grid(x.shape), sigma)
         denoised = reading.run(z, z.new_full([len(z)], sigma))
-        energies, loss = reading.total()
+        energies, losses = reading.totals()
+        return Pass(denoised, energies, _gradients(losses, z, request.scale.value))
+
+
+def _gradients(losses: Sequence[Tensor | None], z: Tensor, scale: float) -> list[Tensor | None]:
+    """Gradient of each loss, float32 and unscaled; the graph is kept until the last one."""
+    last = max((i for i, loss in enumerate(losses) if loss is not None), default=-1)
+    found: list[Tensor | None] = []
+    for i, loss in enumerate(losses):
         if loss is None:
-            return Pass(denoised, energies, None)
-        (gradient,) = torch.autograd.grad(loss * request.scale.value, z)
-        return Pass(denoised, energies, gradient.float() / request.scale.value)
+            found.append(None)
+            continue
+        (gradient,) = torch.autograd.grad(loss * scale, z, retain_graph=i < last)
+        found.append(gradient.float() / scale)
+    return found
 
 
 class Reading:
@@ -173,11 +194,15 @@ class Reading:
                 if energy is not None:
                     energies.append(energy)
 
-    def total(self) -> tuple[list[Tensor | None], Tensor | None]:
-        """Energy of each target, the mean over conditionings, and their weighted sum."""
+    def totals(self) -> tuple[list[Tensor | None], list[Tensor | None]]:
+        """Energy of each target, the mean over conditionings, and the weighted sum of each group."""
         means = [torch.stack(e).mean() if e else None for e in self.energies]
-        terms = [t.weight * m for t, m in zip(self.request.targets, means, strict=True) if m is not None]
-        return [None if m is None else m.detach() for m in means], sum(terms[1:], terms[0]) if terms else None
+        weights = self.request.weights or [target.weight for target in self.request.targets]
+        sums: list[Tensor | None] = []
+        for group in self.request.groups or [range(len(means))]:
+            terms = [weights[i] * mean for i in group if (mean := means[i]) is not None]
+            sums.append(sum(terms[1:], terms[0]) if terms else None)
+        return [None if m is None else m.detach() for m in means], sums
 
 
 def union(selections: Any) -> Selection:

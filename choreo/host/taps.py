@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..contract import Backbone, Features, Grid, Part, Selection, Site
@@ -16,7 +17,11 @@ class LastTap(Exception):
 
 
 class Tap:
-    """The raw tensors of one network call."""
+    """The raw tensors of one network call.
+
+    leave: whether to leave the network after the last tap; else the rest runs without grad, which the caller
+    turns on again when the call has ended.
+    """
 
     def __init__(self, backbone: Backbone, selection: Selection, leave: bool) -> None:
         self.backbone, self.selection, self.leave = backbone, selection, leave
@@ -45,8 +50,10 @@ class Tap:
             # What leaves a block may be changed in place by the host (control residuals).
             self.raw[site][part] = output.clone() if part == "out" else output
             self._missing -= 1
-            if self._missing == 0 and self.leave:
-                raise LastTap
+            if self._missing == 0:
+                if self.leave:
+                    raise LastTap
+                torch.set_grad_enabled(False)  # what follows is no part of any energy
 
         return record
 

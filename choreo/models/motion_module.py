@@ -115,6 +115,7 @@ class MotionModel(nn.Module):
     def __init__(self, layout: Layout, operations: Any, **kwargs: Any) -> None:
         super().__init__()
         self.layout, self.frames = layout, 1
+        self.sampling: Any = None  # the patcher whose sampler runs with the modules
         self._joined: list[RemovableHandle] = []
         for name, width in layout.widths.items():
             *path, last = name.split(".")
@@ -152,6 +153,10 @@ class MotionModel(nn.Module):
             for norm in _norms(unet):
                 self._joined.append(norm.register_forward_pre_hook(self._join))
                 self._joined.append(norm.register_forward_hook(self._part))
+
+    def inside(self, unet: Any) -> bool:
+        """Whether every module is in its place."""
+        return all(module in list(place(unet, name)) for name, module in self.modules_by_name())
 
     def eject(self, unet: Any) -> None:
         """Take the modules out again; without effect when they are not in."""

@@ -19,7 +19,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     base = tmp_path_factory.mktemp("comfyui")
     (base / "custom_nodes").mkdir()
     (base / "custom_nodes" / "choreo_probe").symlink_to(PROBE, target_is_directory=True)
-    with Server(base=base) as running:
+    models = base / "models"  # small files of the tests' own, not those of a user's ComfyUI
+    models.mkdir()
+    with Server(["--models-directory", str(models)], base) as running:
         yield running
 
 

@@ -97,3 +97,60 @@ def fingerprint(model) -> dict[str, object]:
 @pytest.fixture(scope="session")
 def fingerprint_of():
     return fingerprint
+
+
+class AnimateDiffStudio:
+    """The small SD1.5 of the golden with AnimateDiff's modules, sampled as ComfyUI's graph would."""
+
+    def __init__(self) -> None:
+        import json
+
+        from safetensors.torch import load_file
+
+        from choreo.models import animatediff
+        from goldens.animatediff_tiny import plain
+
+        path = ROOT / "tests" / "goldens" / "animatediff_tiny"
+        self.meta = json.loads(path.with_suffix(".json").read_text())
+        self.tensors = load_file(path.with_suffix(".safetensors"))
+        self.motion = {k.removeprefix("mm."): v.float() for k, v in self.tensors.items() if k[:3] == "mm."}
+        with torch.inference_mode():
+            self.sd15 = plain(self.meta, self.tensors)
+            self.model = animatediff.load(self.sd15, self.motion)
+            self.positive, self.negative, self.null = (
+                [[self.tensors[f"in.ctx_{name}"], {}]] for name in ("cond", "uncond", "null")
+            )
+
+    def sample(
+        self,
+        model,
+        steps: int = 2,
+        cfg: float = 2.0,
+        sampler: str = "euler",
+        scheduler: str = "normal",
+        **options,
+    ) -> torch.Tensor:
+        """What KSampler returns for a clip of `frames` x 8 x 8 cells (or for `latent`)."""
+        import nodes
+
+        latent = options.pop("latent", torch.zeros(options.pop("frames", 4), 4, 8, 8))
+        positive, negative = options.pop("positive", self.positive), options.pop("negative", self.negative)
+        with torch.inference_mode():
+            (result,) = nodes.common_ksampler(
+                model,
+                SEED,
+                steps,
+                cfg,
+                sampler,
+                scheduler,
+                positive,
+                negative,
+                {"samples": latent},
+                **options,
+            )
+        return result["samples"]
+
+
+@pytest.fixture(scope="session")
+def animatediff() -> AnimateDiffStudio:
+    return AnimateDiffStudio()

@@ -17,7 +17,9 @@ def load(name: str):
     return json.loads((GOLDENS / f"{name}.json").read_text()), load_file(GOLDENS / f"{name}.safetensors")
 
 
-@pytest.mark.parametrize("name, count", [("sgi2v_math", 40), ("svd_tiny", 42)])
+@pytest.mark.parametrize(
+    "name, count", [("sgi2v_math", 40), ("svd_tiny", 42), ("motionclone_math", 84), ("animatediff_tiny", 42)]
+)
 def test_every_tensor_is_within_its_tolerance(name, count):
     meta, tensors = load(name)
     differences = importlib.import_module(f"goldens.{meta['kind']}").check(meta, tensors)

@@ -119,9 +119,59 @@ class ProbeImageModel(io.ComfyNode):
         )
 
 
+class ProbeSD15(io.ComfyNode):
+    """A small SD1.5 of all its four levels with random weights, and three texts for it."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        outputs = [
+            io.Model.Output(),
+            *(io.Conditioning.Output(id) for id in ("positive", "negative", "null")),
+        ]
+        return io.Schema("ProbeSD15", category="probe", inputs=[], outputs=outputs)
+
+    @classmethod
+    def execute(cls) -> io.NodeOutput:
+        from comfy import supported_models
+        from comfy.model_patcher import CoreModelPatcher
+
+        config = {
+            "image_size": 32,
+            "in_channels": 4,
+            "out_channels": 4,
+            "model_channels": 32,
+            "num_res_blocks": [2, 2, 2, 2],
+            "channel_mult": [1, 2, 2, 2],
+            "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0],
+            "transformer_depth_output": [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0],
+            "transformer_depth_middle": 1,
+            "context_dim": 24,
+            "use_spatial_transformer": True,
+            "use_linear_in_transformer": False,
+            "legacy": False,
+            "adm_in_channels": None,
+        }
+        extra = {"num_heads": 8, "num_head_channels": -1}
+        kind = type("TinySD15", (supported_models.SD15,), {"unet_config": {}, "unet_extra_config": extra})
+        model_config = kind(config)
+        model_config.set_inference_dtype(torch.float32, None)
+        model = model_config.get_model({}, "")
+        g = torch.Generator().manual_seed(5)
+        for name, weight in model.diffusion_model.named_parameters():
+            if name.endswith("bias"):
+                weight.zero_()
+            elif weight.ndim == 1:
+                weight.fill_(1)
+            else:
+                weight.copy_(torch.randn(weight.shape, generator=g) / weight[0].numel() ** 0.5)
+        texts = [[[torch.randn(1, 7, 24, generator=g), {}]] for _ in range(3)]
+        cpu = torch.device("cpu")
+        return io.NodeOutput(CoreModelPatcher(model, load_device=cpu, offload_device=cpu), *texts)
+
+
 class Extension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [ProbeLatent, ProbeModel, ProbeTensors, ProbeValue, ProbeImageModel]
+        return [ProbeLatent, ProbeModel, ProbeTensors, ProbeValue, ProbeImageModel, ProbeSD15]
 
 
 async def comfy_entrypoint() -> Extension:

@@ -1,0 +1,84 @@
+"""AnimateDiff in ComfyUI's SD1.5 UNet: motion modules behind the spatial transformers while it is loaded.
+
+Frames are the batch, as in SVD. Each motion module holds two temporal self-attentions (rows = cells,
+tokens = frames, their numbers already added as sinusoids).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..contract import Feat, Grid, Part, Site
+from .unet import PROJECTIONS, Depths, canonical, in_order, place
+
+_SPATIAL = "transformer_blocks.0.attn1"
+_TEMPORAL = "temporal_transformer.transformer_blocks.0.attention_blocks"
+_BLOCKS = 12  # of SD1.5's up path: four levels of three
+_SAVED_MAPS = 400  # width-sized maps a forward keeps for the backward pass, as many as SVD's at the most
+
+
+class AnimateDiff:
+    """Backbone of AnimateDiff v1, v2, v3 and the pocket AnimateDiff."""
+
+    family = "AnimateDiff"
+
+    def matches(self, model: Any) -> bool:
+        """Whether it is SD1.5's UNet; only a loaded one shows whether there are motion modules in it."""
+        from comfy import supported_models
+
+        sd15 = isinstance(getattr(model, "model_config", None), supported_models.SD15)
+        return sd15 and len(model.diffusion_model.output_blocks) == _BLOCKS
+
+    def sites(self, model: Any) -> Sequence[Site]:
+        from comfy.ldm.modules.attention import SpatialTransformer
+
+        unet, sites, depths = model.diffusion_model, [], Depths()
+        for name, module in in_order(unet):
+            if isinstance(module, SpatialTransformer):
+                stage, scale = place(unet, name)
+                depth = depths.next("spatial", stage, scale)
+                heads = unet.get_submodule(f"{name}.{_SPATIAL}").heads
+                sites.append(Site(f"{name}.{_SPATIAL}", "spatial", stage, scale, depth, heads))
+                sites.append(Site(name, "block", stage, scale, depth))
+            elif hasattr(module, "temporal_transformer"):
+                stage, scale = place(unet, name)
+                for i, attention in enumerate(module.get_submodule(_TEMPORAL).children()):
+                    depth = depths.next("temporal", stage, scale)
+                    path = f"{name}.{_TEMPORAL}.{i}"
+                    sites.append(Site(path, "temporal", stage, scale, depth, attention.heads))
+        if not any(site.kind == "temporal" for site in sites):
+            raise ValueError(
+                "This Stable Diffusion 1.5 model draws single images, whose motion cannot be controlled: put "
+                "Load AnimateDiff behind the checkpoint."
+            )
+        return sites
+
+    def modules(self, site: Site) -> Mapping[Part, str]:
+        if site.kind == "block":
+            return {"out": site.name}
+        return {part: f"{site.name}.{projection}" for part, projection in PROJECTIONS.items()}
+
+    def latent_grid(self, shape: Sequence[int]) -> Grid:
+        frames, _, rows, cols = shape
+        return Grid(frames, rows, cols)
+
+    def feature(self, site: Site, raw: Mapping[Part, Tensor], latent: Grid) -> Feat:
+        grid = latent.coarser(site.scale)
+        return Feat(grid, **{part: canonical(site, part, x, grid) for part, x in raw.items()})
+
+    def layers(self, model: Any) -> Iterable[nn.Module]:
+        from comfy.ldm.modules.attention import SpatialTransformer
+        from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
+
+        return [
+            module
+            for module in model.diffusion_model.modules()
+            if isinstance(module, (SpatialTransformer, ResBlock)) or hasattr(module, "temporal_transformer")
+        ]
+
+    def saved_bytes(self, model: Any, latent: Grid, element_size: int) -> int:
+        width = model.diffusion_model.model_channels
+        return _SAVED_MAPS * latent.frames * latent.rows * latent.cols * width * element_size

@@ -1,0 +1,85 @@
+"""MotionClone's timesteps and ramps.
+
+Source: the official code's "uneven" schedule and its warm-up and cool-down; the paper has neither.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+BETAS = 0.00085, 0.012  # AnimateDiff's, on a straight line
+STEPS = 1000  # the model's own
+
+
+@dataclass(frozen=True)
+class Uneven:
+    """Steps in all, steps that are guided, and the share of the noise range that those cover."""
+
+    steps: int
+    guided_steps: int
+    guided_range: float
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.guided_steps <= self.steps <= STEPS:
+            raise ValueError(
+                f"{self.guided_steps} guided steps of {self.steps} steps: choose from 1 to all of the steps, "
+                f"and at most {STEPS} steps."
+            )
+        if not 0 < self.guided_range < 1:
+            raise ValueError(f"guided_range is {self.guided_range}; it must lie between 0 and 1.")
+
+    def timesteps(self) -> list[int]:
+        """From the noisiest down: `guided_steps` over the guided range, the others over the rest."""
+        border = int((1 - self.guided_range) * STEPS)
+        guided = np.linspace(border, STEPS - 1, self.guided_steps).round()[::-1]
+        plain = np.linspace(0, border - 1, self.steps - self.guided_steps).round()[::-1]
+        return [int(t) for t in (*guided, *plain)]
+
+    def sigmas(self, sampling: Any) -> Tensor:
+        """The same as SIGMAS of a host model's `model_sampling`, with a last 0."""
+        table = getattr(sampling, "sigmas", ())
+        if len(table) == STEPS:
+            return torch.cat([table[self.timesteps()].cpu().float(), torch.zeros(1)])
+        # Other models have no 1000 timesteps: the same places of their own noise range.
+        low, high = float(sampling.sigma_min), float(sampling.sigma_max)
+        places = [1 - t / (STEPS - 1) for t in self.timesteps()]
+        found = [min(max(float(sampling.percent_to_sigma(p)), low), high) for p in places]
+        return torch.tensor([*found, 0.0])
+
+
+PRESETS = {
+    "camera": Uneven(100, 50, 0.3),
+    "object": Uneven(300, 180, 0.4),
+    "image to video": Uneven(100, 40, 0.3),
+    "sketch": Uneven(200, 120, 0.4),
+}
+
+
+def ramp(index: int, guided: int, warm_up: int, cool_down: int) -> float:
+    """Factor on the strength at guided step `index` (from 0) of `guided`; 0 outside.
+
+    Rises over the first `warm_up` steps and falls over the last `cool_down`; both where they overlap.
+    """
+    if not 0 <= index < guided:
+        return 0.0
+    rise = (index + 1) / warm_up if index < warm_up else 1.0
+    fall = (guided - index) / cool_down if index > guided - cool_down else 1.0
+    return rise * fall
+
+
+def alphas_cumprod() -> Tensor:
+    """AnimateDiff's alpha_bar at each of its 1000 timesteps."""
+    return torch.cumprod(1 - torch.linspace(*BETAS, STEPS), 0)
+
+
+def sigma_of(timestep: int) -> float:
+    """Noise level of one of AnimateDiff's timesteps, the same on every model: 1.565 at t = 400."""
+    if not 0 <= timestep < STEPS:
+        raise ValueError(f"timestep is {timestep}; it must be from 0 to {STEPS - 1}.")
+    alpha = float(alphas_cumprod()[timestep])
+    return ((1 - alpha) / alpha) ** 0.5

@@ -1,0 +1,185 @@
+"""MotionClone: every frame should attend to other frames as the reference video's frames do.
+
+The representation is sparse: of each temporal attention map (per cell, head and query frame) only the
+k largest entries, for they carry the motion and the rest noise. The energy is the square difference
+between them and the generated video's entries at the same places.
+
+Source: "MotionClone: Training-Free Motion Cloning for Controllable Video Generation", §3, and its code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..contract import Feat, Features, Grid, Selection, Site, Stage, Step
+
+_BLOCK = re.compile(r"(down_blocks|up_blocks)\.(\d)|mid_block")
+_STAGES: dict[str, Stage] = {"down_blocks": "down", "up_blocks": "up"}
+BLOCKS, K, TIMESTEP = "up_blocks.1", 1, 400  # the official code's
+
+
+@dataclass(frozen=True)
+class Record:
+    """The k largest entries of one site's maps. values, indices (uint8): [H, W, heads, F, k]."""
+
+    values: Tensor
+    indices: Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of storage."""
+        return self.values.nbytes + self.indices.nbytes
+
+
+@dataclass(frozen=True)
+class MotionQuery:
+    """What to read of a reference. blocks: official names, "up_blocks.1, down_blocks.2"; k: entries a row."""
+
+    blocks: str = BLOCKS
+    k: int = K
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ValueError(f"k is {self.k}; it must be at least 1 (the paper's) entry of each row.")
+        parse_blocks(self.blocks)
+
+    def select(self, sites: Sequence[Site]) -> Selection:
+        """The temporal attentions of the blocks."""
+        temporal = [site for site in sites if site.kind == "temporal"]
+        deepest = max(site.scale for site in sites)
+        chosen: list[Site] = []
+        for stage, level in parse_blocks(self.blocks):
+            scale = {"down": 2**level, "middle": deepest, "up": deepest / 2**level}[stage]
+            match = [site for site in temporal if site.stage == stage and site.scale == scale]
+            if not match:
+                have = ", ".join(dict.fromkeys(_block_name(site, deepest) for site in temporal))
+                raise ValueError(
+                    f"This model has no temporal attention in '{self.blocks}': 'blocks' may name {have}."
+                )
+            chosen += match
+        return {site: frozenset(("q", "k")) for site in chosen}
+
+    def reference(self, features: Features, grid: Grid, family: str) -> MotionClone:
+        """The representation of a reference's features (of one conditioning), as a target."""
+        if not self.k <= grid.frames < 256:
+            raise ValueError(
+                f"The reference has {grid.frames} frames; MotionClone needs at least k = {self.k} and fewer "
+                "than 256."
+            )
+        with torch.inference_mode(False), torch.no_grad():
+            records = {site.name: _record(feat, self.k) for site, feat in features.items()}
+        heads = {site.name: site.heads for site in features}
+        return MotionClone(records, heads, grid, family)
+
+
+def _record(feat: Feat, k: int) -> Record:
+    values, indices = frame_attention(feat).topk(k, dim=-1)
+    assert feat.q is not None
+    return Record(values.to(feat.q.dtype).cpu().clone(), indices.to(torch.uint8).cpu().clone())
+
+
+@dataclass(frozen=True)
+class MotionClone:
+    """A reference's motion. records, heads: by the name of the site; grid: of the reference's latent."""
+
+    records: Mapping[str, Record]
+    heads: Mapping[str, int]
+    grid: Grid
+    family: str
+    weight: float = 1.0
+    guidance_weight: float = 2000.0  # the official code's
+
+    @property
+    def k(self) -> int:
+        """Entries kept of each row of a map."""
+        return next(iter(self.records.values())).values.shape[-1]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole representation."""
+        return sum(record.nbytes for record in self.records.values())
+
+    def check(self, latent: Grid) -> None:
+        if latent.frames != self.grid.frames:
+            raise ValueError(
+                f"The reference of this motion has {self.grid.frames} frames, but the latent has "
+                f"{latent.frames}: make both the same."
+            )
+        if latent != self.grid:
+            raise ValueError(
+                f"The reference of this motion has {self.grid.cols} x {self.grid.rows} latent cells, but the "
+                f"latent has {latent.cols} x {latent.rows}: bring the reference video to the video's size."
+            )
+
+    def select(self, sites: Sequence[Site]) -> Selection:
+        known = {site.name: site for site in sites}
+        if missing := [name for name in self.records if name not in known]:
+            raise ValueError(
+                f"This motion was taken from a reference on {self.family}; the model has no '{missing[0]}': "
+                "make the target with the model that it shall steer."
+            )
+        for name, heads in self.heads.items():
+            if known[name].heads != heads:
+                raise ValueError(
+                    f"This motion was taken from another model: {heads} attention heads at '{name}', here "
+                    f"{known[name].heads}. Make the target with the model that it shall steer."
+                )
+        return {known[name]: frozenset(("q", "k")) for name in self.records}
+
+    def energy(self, features: Features, step: Step) -> Tensor | None:
+        """Sum over sites of the mean square difference at the kept entries; no weight, no ramp."""
+        return torch.stack([self._difference(site, feat) for site, feat in self._mine(features)]).sum()
+
+    def _difference(self, site: Site, feat: Feat) -> Tensor:
+        values = self.records[site.name].values
+        found = self._entries(site, feat)
+        return (found - values.to(found)).square().mean()
+
+    def _entries(self, site: Site, feat: Feat) -> Tensor:
+        """The maps' entries where the reference's largest were, [H, W, heads, F, k]."""
+        maps = frame_attention(feat)
+        return maps.gather(-1, self.records[site.name].indices.to(maps.device).long())
+
+    def _mine(self, features: Features) -> list[tuple[Site, Feat]]:
+        return [(site, feat) for site, feat in features.items() if site.name in self.records]
+
+    def maps(self, features: Features) -> Mapping[Site, Tensor]:
+        """The compared entries of every head side by side, [F, H, W, heads k]."""
+        mine = self._mine(features)
+        return {site: self._entries(site, feat).movedim(3, 0).flatten(3).float() for site, feat in mine}
+
+
+def frame_attention(feat: Feat) -> Tensor:
+    """softmax(q kᵀ / sqrt d) over the frames at each cell and head: [H, W, heads, F, F], float32.
+
+    feat: q, k [1, F, H, W, heads, d], positions already added.
+    """
+    assert feat.q is not None and feat.k is not None
+    q, k = (x[0].float().permute(1, 2, 3, 0, 4) for x in (feat.q, feat.k))
+    return (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1)
+
+
+def parse_blocks(text: str) -> list[tuple[Stage, int]]:
+    """ "up_blocks.1, mid_block" -> [("up", 1), ("middle", 0)]."""
+    blocks: list[tuple[Stage, int]] = []
+    for name in text.replace(" ", "").split(","):
+        found = _BLOCK.fullmatch(name)
+        if not found:
+            raise ValueError(
+                f"Cannot read blocks '{text}': write names as up_blocks.1, down_blocks.2 or mid_block, with "
+                "commas between."
+            )
+        blocks.append((_STAGES[found[1]], int(found[2])) if found[1] else ("middle", 0))
+    return list(dict.fromkeys(blocks))
+
+
+def _block_name(site: Site, deepest: int) -> str:
+    if site.stage == "middle":
+        return "mid_block"
+    ratio = site.scale if site.stage == "down" else deepest // site.scale
+    return f"{site.stage}_blocks.{ratio.bit_length() - 1}"
