@@ -45,10 +45,10 @@ class AnimateDiff:
                 sites.append(Site(name, "block", stage, scale, depth))
             elif hasattr(module, "temporal_transformer"):
                 stage, scale = place(unet, name)
-                for i, attention in enumerate(module.get_submodule(_TEMPORAL).children()):
-                    depth = depths.next("temporal", stage, scale)
+                for i in range(len(list(module.get_submodule(_TEMPORAL).children()))):
                     path = f"{name}.{_TEMPORAL}.{i}"
-                    sites.append(Site(path, "temporal", stage, scale, depth, attention.heads))
+                    depth, heads = depths.next("temporal", stage, scale), unet.get_submodule(path).heads
+                    sites.append(Site(path, "temporal", stage, scale, depth, heads))
         if not any(site.kind == "temporal" for site in sites):
             raise ValueError(
                 "This Stable Diffusion 1.5 model draws single images, whose motion cannot be controlled: put "

@@ -63,9 +63,9 @@ def extract(
     clone.add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, apply)
     guider = CFGGuider(clone)
     guider.inner_set_conds({"positive": positive})
-    noise = prepare_noise(latent, seed) if noise is None else noise
+    drawn = prepare_noise(latent, seed) if noise is None else noise
     sigmas = torch.tensor([sigma, 0.0])
-    guider.sample(noise, latent, KSAMPLER(one_call), sigmas, disable_pbar=True, seed=seed)
+    guider.sample(drawn, latent, KSAMPLER(one_call), sigmas, disable_pbar=True, seed=seed)
     if not found:
         raise ValueError(
             f"The model was not called at sigma {sigma:g}: the conditioning's time range excludes it. Choose "

@@ -173,14 +173,15 @@ def guided_loop(
         after[step - 1] = x / (1 + float(sigmas[step]) ** 2) ** 0.5  # where the step before ended
 
     latent = rows(tensors["in.loop_latent"])
-    texts = [[[tensors[f"in.ctx_{name}"], {}]] for name in ("cond", "uncond")]
+    positive, negative = ([[tensors[f"in.ctx_{name}"], {}]] for name in ("cond", "uncond"))
     last = sample_custom(
         patch_model(patcher, guide),
         latent,
         loop["comfy_cfg"],
         sampler_object("euler"),
         sigmas,
-        *texts,
+        positive,
+        negative,
         torch.zeros_like(latent),
         callback=keep,
         disable_pbar=True,

@@ -81,7 +81,7 @@ def test_a_guided_step_lowers_the_energy_of_the_next(animatediff, target):
     from choreo.steering import motion_guidance
 
     seen: dict[float, list[float]] = {}
-    for strength in (1e-6, 0.1):
+    for strength in (1e-6, 1e-3):  # where the random network is still linear
         energies = seen.setdefault(strength, [])
 
         def watch(*args, inner=motion_guidance.grad_pass, energies=energies):
@@ -93,8 +93,8 @@ def test_a_guided_step_lowers_the_energy_of_the_next(animatediff, target):
             patch.setattr(motion_guidance, "grad_pass", watch)
             model = guided(animatediff.model, target, strength=strength)
             animatediff.sample(model, steps=40, last_step=2, cfg=1.0)  # two steps of forty
-    assert seen[0.1][0] == pytest.approx(seen[1e-6][0], rel=1e-5)  # the same start
-    assert seen[0.1][1] < seen[1e-6][1]
+    assert seen[1e-3][0] == pytest.approx(seen[1e-6][0], rel=1e-5)  # the same start
+    assert seen[1e-3][1] < seen[1e-6][1] - 1e-4
 
 
 def test_checkpointing_gives_the_same(animatediff, target):
