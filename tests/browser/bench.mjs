@@ -51,5 +51,5 @@ try {
     list.sort((a, b) => a - b)[Math.floor(0.95 * (list.length - 1))];
   console.log(JSON.stringify({ frame: p95(times.frame), draw: p95(times.draw) }));
 } finally {
-  await page.context.close();
+  await page.context.close().catch(() => {});
 }
