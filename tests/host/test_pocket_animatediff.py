@@ -40,7 +40,7 @@ def test_another_colour_and_a_clip_of_another_length(server: Server, prompt: dic
     prompt[FRAMES]["inputs"]["batch_size"] = 8
     frames = clip(server, prompt)
     assert len(frames) == 8
-    assert track(frames, "blue").found.all() and not track(frames, "yellow").found.any()
+    assert track(frames, "blue").found.all() and not track(frames, "red").found.any()
 
 
 def test_a_clip_that_is_too_long_is_refused_in_one_sentence(server: Server, prompt: dict[str, Any]) -> None:

@@ -175,7 +175,7 @@ def test_cells_near_sprites_weigh_more_in_training(monkeypatch):
         g = torch.Generator().manual_seed(2)
         return float(animatediff.training_loss(Blind(), 8, 8, g, torch.device("cpu")))
 
-    def noise(shape, generator):
+    def noise(*shape, generator):
         return torch.ones(shape) + 2 * near[:, :, None]
 
     scene, _ = world.random_scene(torch.Generator().manual_seed(2), 8, 8, named=True)
