@@ -88,6 +88,12 @@ export class ComfyPage {
         w.app?.extensionManager && w.LiteGraph?.registered_node_types?.ChoreoBoxTrajectory && w.app.canvas
       );
     });
+    // The page loads its last workflow by itself, and would do so over ours.
+    await this.page.waitForFunction(() => {
+      const { app } = /** @type {any} */ (window);
+      return app.extensionManager.workflow?.activeWorkflow && app.graph?._nodes.length;
+    });
+    await this.page.waitForTimeout(500 * PATIENCE);
   }
 
   /** A test's body; errors of the page that are ours fail it. @param {string} name
