@@ -206,16 +206,32 @@ def valid_cases() -> Iterator[tuple[str, dict[str, Any], tuple[int, ...]]]:
     yield "unknown keys are kept", drawing(bend(x_note={"deep": [1.23456789]}), x_view=[0.123456]), (2,)
 
 
-def changed(value: Any, *path: str | int) -> dict[str, Any]:
-    """A drawing of two boxes with one value replaced; the value None removes it."""
-    document = json.loads(json.dumps(drawing(bend(), {**bend(), "o": "o2"})))
-    target = document
+def replaced(document: dict[str, Any], value: Any, *path: str | int) -> dict[str, Any]:
+    """A copy of a drawing with the value at a path replaced; the value None removes it."""
+    copy = json.loads(json.dumps(document))
+    target = copy
     for step in path[:-1]:
         target = target[step]
     target[path[-1]] = value
     if value is None:
         del target[path[-1]]
-    return document
+    return copy
+
+
+def refused(cases: dict[str, tuple[dict[str, Any], list[str]]]) -> list[dict[str, Any]]:
+    """Invalid drawings as the file has them."""
+    return [{"name": n, "document": d, "mentions": m} for n, (d, m) in cases.items()]
+
+
+def write(file: Path, content: dict[str, Any]) -> None:
+    """Write a file of vectors, one case a line."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    file.write_text(text.replace('{"name":"', '\n{"name":"') + "\n", "utf-8")
+
+
+def changed(value: Any, *path: str | int) -> dict[str, Any]:
+    """A drawing of two boxes with one value replaced; the value None removes it."""
+    return replaced(drawing(bend(), {**bend(), "o": "o2"}), value, *path)
 
 
 def invalid_cases() -> dict[str, tuple[dict[str, Any], list[str]]]:
@@ -263,7 +279,7 @@ def vectors() -> dict[str, Any]:
         boxes, space = document["boxes"], document["space"]
         samples = [{"frames": t, "boxes": [box_samples(box, space, t) for box in boxes]} for t in counts]
         valid.append({"name": name, "document": document, "samples": samples})
-    invalid = [{"name": n, "document": d, "mentions": m} for n, (d, m) in invalid_cases().items()]
+    invalid = refused(invalid_cases())
     return {
         "kind": "editor_boxes",
         "tolerance": TOLERANCE,
@@ -275,5 +291,4 @@ def vectors() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    text = json.dumps(vectors(), ensure_ascii=False, separators=(",", ":"))
-    FILE.write_text(text.replace('{"name":"', '\n{"name":"') + "\n", "utf-8")
+    write(FILE, vectors())

@@ -10,7 +10,6 @@ least 0.5 as base64 of packed bits (numpy.packbits); "cover" are some coverages 
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,16 +145,9 @@ def valid_cases() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def changed(value: Any, *path: str | int) -> dict[str, Any]:
     """A drawing of two layers with one value replaced; the value None removes it."""
-    document = json.loads(
-        json.dumps(drawing({"ops": [RECT]}, {"ops": [WAVE, STAR, PICTURE, RECT], "o": "o2"}))
+    return boxes.replaced(
+        drawing({"ops": [RECT]}, {"ops": [WAVE, STAR, PICTURE, RECT], "o": "o2"}), value, *path
     )
-    target = document
-    for step in path[:-1]:
-        target = target[step]
-    target[path[-1]] = value
-    if value is None:
-        del target[path[-1]]
-    return document
 
 
 def invalid_cases() -> dict[str, tuple[dict[str, Any], list[str]]]:
@@ -207,10 +199,9 @@ def vectors() -> dict[str, Any]:
         "tolerance": 0.01,
         "about": "packed bits of coverage >= 0.5, per layer and joined; cover: [x, y, value]",
         "valid": valid,
-        "invalid": [{"name": n, "document": d, "mentions": m} for n, (d, m) in invalid_cases().items()],
+        "invalid": boxes.refused(invalid_cases()),
     }
 
 
 if __name__ == "__main__":
-    text = json.dumps(vectors(), ensure_ascii=False, separators=(",", ":"))
-    FILE.write_text(text.replace('{"name":"', '\n{"name":"') + "\n", "utf-8")
+    boxes.write(FILE, vectors())

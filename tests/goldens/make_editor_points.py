@@ -7,7 +7,6 @@ As make_editor_boxes.py. A sample is [x, y, visible] of a point at an output fra
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -95,14 +94,7 @@ def valid_cases() -> Iterator[tuple[str, dict[str, Any], tuple[int, ...]]]:
 
 def changed(value: Any, *path: str | int) -> dict[str, Any]:
     """A drawing of two points with one value replaced; the value None removes it."""
-    document = json.loads(json.dumps(drawing(walk("track"), {**walk("linear"), "o": "o2"})))
-    target = document
-    for step in path[:-1]:
-        target = target[step]
-    target[path[-1]] = value
-    if value is None:
-        del target[path[-1]]
-    return document
+    return boxes.replaced(drawing(walk("track"), {**walk("linear"), "o": "o2"}), value, *path)
 
 
 def invalid_cases() -> dict[str, tuple[dict[str, Any], list[str]]]:
@@ -140,10 +132,9 @@ def vectors() -> dict[str, Any]:
         "tolerance": boxes.TOLERANCE,
         "about": "samples: per point [frames][x, y, visible] in fractions (make_editor_points.py)",
         "valid": valid,
-        "invalid": [{"name": n, "document": d, "mentions": m} for n, (d, m) in invalid_cases().items()],
+        "invalid": boxes.refused(invalid_cases()),
     }
 
 
 if __name__ == "__main__":
-    text = json.dumps(vectors(), ensure_ascii=False, separators=(",", ":"))
-    FILE.write_text(text.replace('{"name":"', '\n{"name":"') + "\n", "utf-8")
+    boxes.write(FILE, vectors())

@@ -7,7 +7,6 @@ As make_editor_boxes.py; shape-preserving cubics are scipy's PchipInterpolator o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -131,14 +130,7 @@ def valid_cases() -> Iterator[tuple[str, dict[str, Any], tuple[int, ...]]]:
 
 def changed(value: Any, *path: str | int) -> dict[str, Any]:
     """A drawing of two strokes with one value replaced; the value None removes it."""
-    document = json.loads(json.dumps(drawing(bend(), {**bend(timing="keys"), "o": "o2"})))
-    target = document
-    for step in path[:-1]:
-        target = target[step]
-    target[path[-1]] = value
-    if value is None:
-        del target[path[-1]]
-    return document
+    return boxes.replaced(drawing(bend(), {**bend(timing="keys"), "o": "o2"}), value, *path)
 
 
 def invalid_cases() -> dict[str, tuple[dict[str, Any], list[str]]]:
@@ -177,10 +169,9 @@ def vectors() -> dict[str, Any]:
         "tolerance": boxes.TOLERANCE,
         "about": "samples: per stroke [frames][x, y] as fractions of the canvas (make_editor_strokes.py)",
         "valid": valid,
-        "invalid": [{"name": n, "document": d, "mentions": m} for n, (d, m) in invalid_cases().items()],
+        "invalid": boxes.refused(invalid_cases()),
     }
 
 
 if __name__ == "__main__":
-    text = json.dumps(vectors(), ensure_ascii=False, separators=(",", ":"))
-    FILE.write_text(text.replace('{"name":"', '\n{"name":"') + "\n", "utf-8")
+    boxes.write(FILE, vectors())

@@ -10,6 +10,7 @@ import pytest
 
 from choreo.metrics.measures import shape_of
 from choreo.metrics.tracker import track
+from choreo.toy.world import COLORS
 from scripts.host import ROOT
 from scripts.server import Server
 
@@ -32,7 +33,7 @@ def test_the_example_draws_what_its_words_say(server: Server, prompt: dict[str, 
     assert frames.shape == (16, 128, 128, 3)
     seen = track(frames, "red")
     assert seen.found.all() and shape_of(seen) == "disc"
-    assert np.linalg.norm(seen.centres - seen.centres[0], axis=1).max() > 4  # and it moves
+    assert np.linalg.norm(seen.centres[-1] - seen.centres[0]) > 8  # and it moves
 
 
 def test_another_colour_and_a_clip_of_another_length(server: Server, prompt: dict[str, Any]) -> None:
@@ -41,6 +42,7 @@ def test_another_colour_and_a_clip_of_another_length(server: Server, prompt: dic
     frames = clip(server, prompt)
     assert len(frames) == 8
     assert track(frames, "blue").found.all() and not track(frames, "red").found.any()
+    assert not any(track(frames, other).found.all() for other in COLORS if other != "blue")
 
 
 def test_a_clip_that_is_too_long_is_refused_in_one_sentence(server: Server, prompt: dict[str, Any]) -> None:
