@@ -20,7 +20,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 from private_host import HostError, PrivateHost, venv_python
 
@@ -130,21 +129,6 @@ def has_accelerator() -> bool:
     import torch
 
     return torch.cuda.is_available() or torch.backends.mps.is_available() or torch.xpu.is_available()
-
-
-def load_pack(name: str = "choreo_pack") -> ModuleType:
-    """Import this repository as the package `name`, the way ComfyUI imports a pack from its path."""
-    door, folder = ROOT / "__init__.py", [str(ROOT)]
-    spec = importlib.util.spec_from_file_location(name, door, submodule_search_locations=folder)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
 
 
 def main() -> None:

@@ -57,11 +57,6 @@ class Tap:
 
         return record
 
-    @property
-    def complete(self) -> bool:
-        """Whether every tap has fired."""
-        return self._missing == 0
-
     def features(self, latent: Grid) -> Features:
         """Everything read, in the canonical layout."""
         return {site: self.backbone.feature(site, raw, latent) for site, raw in self.raw.items()}

@@ -5,7 +5,7 @@ import { Curve, EASES } from './curve.mjs';
 import { eachEntry } from './document.mjs';
 
 export const ROLES = ['object', 'static', 'camera'];
-export const SMALLEST = 1e-4;
+const SMALLEST = 1e-4;
 const FAR = 10;
 const ROUNDING = 0.75e-4;
 

@@ -40,7 +40,7 @@ function cssBezier([x1, y1, x2, y2], t) {
 }
 
 /** The point of a cubic Bézier curve at s. @param {Cubic} cubic @param {number} s @returns {Point} */
-export function bezierPoint([a, b, c, d], s) {
+function bezierPoint([a, b, c, d], s) {
   const r = 1 - s;
   const [wa, wb, wc, wd] = [r * r * r, 3 * r * r * s, 3 * r * s * s, s * s * s];
   return [wa * a[0] + wb * b[0] + wc * c[0] + wd * d[0], wa * a[1] + wb * b[1] + wc * c[1] + wd * d[1]];

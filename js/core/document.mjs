@@ -2,8 +2,8 @@
 
 import { choice, identifier, mapping, number, refuse, rows, shown, whole } from './check.mjs';
 
-export const VERSION = 1;
-export const KINDS = ['points', 'boxes', 'strokes', 'mask'];
+const VERSION = 1;
+const KINDS = ['points', 'boxes', 'strokes', 'mask'];
 export const MAX_CHARACTERS = 1_000_000;
 export const LARGE = 256_000;
 const MAX_DEPTH = 16;
@@ -15,7 +15,7 @@ const ORDER = (
 const RANK = new Map(ORDER.map((name, i) => [name, i]));
 
 /** Version n: the pure function that makes n + 1 of it. @type {Record<number, (document: any) => any>} */
-export const MIGRATIONS = {};
+const MIGRATIONS = {};
 
 /** The name of the list that holds a kind's entries. @param {string} kind */
 export const listOf = (kind) => (kind === 'mask' ? 'layers' : kind);

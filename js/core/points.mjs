@@ -62,20 +62,3 @@ export function sampler(point, space) {
     return [x / space.w, y / space.h, (last[3] ?? 1) > 0 ? 1 : 0];
   };
 }
-
-/** A point in T output frames: [x, y, visible], hidden outside the canvas; a clicked one is seen in the
- * frames
- * nearest to its keys only. @param {any} point @param {any} space @param {number} frames */
-export function samples(point, space, frames) {
-  const at = sampler(point, space);
-  const span = Math.max(space.frames - 1, 0);
-  const made = Array.from({ length: frames }, (_, i) => at((i * span) / Math.max(frames - 1, 1)));
-  if ((point.interp ?? 'track') === 'track') {
-    for (const sample of made) sample[2] = 0;
-    for (const [f, x, y, visible = 1] of point.k) {
-      const frame = Math.floor((f * (frames - 1)) / Math.max(span, 1) + 0.5);
-      made[Math.min(frame, frames - 1)] = [x, y, visible > 0 ? 1 : 0];
-    }
-  }
-  return made.map(([x, y, seen]) => [x, y, seen && x >= 0 && x < 1 && y >= 0 && y < 1 ? 1 : 0]);
-}

@@ -30,16 +30,6 @@ export function layerCover(layer, space, to, memory) {
   return layer.invert ? cover.map((c) => 1 - c) : cover;
 }
 
-/** The greatest coverage of all layers that are not hidden. @param {any[]} layers @param {Size} space
- * @param {Size} to @param {Memory} [memory] */
-export function joinedCover(layers, space, to, memory) {
-  const joined = new Float32Array(to.w * to.h);
-  for (const layer of layers.filter((l) => !l.hidden)) {
-    layerCover(layer, space, to, memory).forEach((c, i) => c > joined[i] && (joined[i] = c));
-  }
-  return joined;
-}
-
 /** @param {any} op @param {Float32Array} cover @param {Size} space @param {Size} to */
 function apply(op, cover, space, to) {
   const sub = op.m === 'sub';

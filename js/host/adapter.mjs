@@ -15,10 +15,10 @@ export const locale = () =>
 /** In the mode "run on change" ComfyUI takes Ctrl+Z even from inputs. */
 export const hostUndoes = () => Boolean(app.ui?.autoQueueEnabled && app.ui?.autoQueueMode !== 'instant');
 
-export const inVueNodes = () => Boolean(/** @type {any} */ (globalThis).LiteGraph?.vueNodesMode);
+const inVueNodes = () => Boolean(/** @type {any} */ (globalThis).LiteGraph?.vueNodesMode);
 
 /** @param {string} summary @param {string} detail @param {string} severity */
-export function toast(summary, detail, severity = 'error') {
+function toast(summary, detail, severity = 'error') {
   app.extensionManager?.toast?.add?.({ severity, summary, detail, life: 8000 });
 }
 

@@ -13,7 +13,7 @@ const SUBGRAPH_INPUT = -10;
  * boolean, widget: any}} Found */
 
 /** The kind of a file by its name. @param {any} name @returns {'video' | 'image' | null} */
-export function kindOf(name) {
+function kindOf(name) {
   if (typeof name !== 'string') return null;
   return VIDEO.test(name) ? 'video' : PICTURE.test(name) ? 'image' : null;
 }

@@ -5,8 +5,8 @@ import { test } from 'node:test';
 import { timesOf } from '../../js/core/boxes.mjs';
 import { read } from '../../js/core/kinds.mjs';
 import { packed, positions } from '../../js/core/mask.mjs';
-import { samples } from '../../js/core/points.mjs';
-import { joinedCover, layerCover } from '../../js/core/raster.mjs';
+import { sampler as pointSampler } from '../../js/core/points.mjs';
+import { layerCover } from '../../js/core/raster.mjs';
 import { sampler, simplified } from '../../js/core/strokes.mjs';
 import { agree, testRefusals, vectors } from './vectors.mjs';
 
@@ -26,6 +26,22 @@ for (const { name, document, samples: wanted } of STROKES.valid) {
       });
     }
   });
+}
+
+/** What the node makes of a drawn point, as the vectors have it: [x, y, visible] in T output frames, hidden
+ * outside the canvas; a clicked one is seen in the frames nearest to its keys only. @param {any} point @param {any} space @param {number} frames */
+function samples(point, space, frames) {
+  const at = pointSampler(point, space);
+  const span = Math.max(space.frames - 1, 0);
+  const made = Array.from({ length: frames }, (_, i) => at((i * span) / Math.max(frames - 1, 1)));
+  if ((point.interp ?? 'track') === 'track') {
+    for (const sample of made) sample[2] = 0;
+    for (const [f, x, y, visible = 1] of point.k) {
+      const frame = Math.floor((f * (frames - 1)) / Math.max(span, 1) + 0.5);
+      made[Math.min(frame, frames - 1)] = [x, y, visible > 0 ? 1 : 0];
+    }
+  }
+  return made.map(([x, y, seen]) => [x, y, seen && x >= 0 && x < 1 && y >= 0 && y < 1 ? 1 : 0]);
 }
 
 const POINTS = vectors('points');
@@ -54,6 +70,16 @@ function overlap(cover, wanted) {
     either += Number(c >= 0.5 || wanted[i] === 1);
   });
   return either ? both / either : 1;
+}
+
+/** The greatest coverage of all layers that are not hidden. @param {any[]} layers @param {any} space
+ * @param {any} to */
+function joinedCover(layers, space, to) {
+  const joined = new Float32Array(to.w * to.h);
+  for (const layer of layers.filter((l) => !l.hidden)) {
+    layerCover(layer, space, to).forEach((c, i) => c > joined[i] && (joined[i] = c));
+  }
+  return joined;
 }
 
 const MASKS = vectors('mask');
