@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..choreo.controls import BoxTracks, boxes_from_text, traj_npy
 from ..choreo.controls.seeds import adopted
-from .inputs import links, progress, retiming, shown_frames
+from .inputs import links, progress, retiming, shown_frames, state_of
 from .types import Boxes
 
 CATEGORY = "Choreo/draw"
@@ -99,8 +99,7 @@ class LoadBoxTracks(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, file: str, **_: Any) -> str:
-        path = Path(folder_paths.get_annotated_filepath(file))
-        return f"{path.stat().st_mtime_ns}:{path.stat().st_size}" if path.exists() else "missing"
+        return state_of(file)
 
     @classmethod
     def execute(cls, file: str, width: int, height: int) -> io.NodeOutput:

@@ -9,7 +9,7 @@ from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..choreo.controls.point_document import load_points, point_list, points_from_text
+from ..choreo.controls.point_document import clicked, load_points, point_list, points_from_text
 from ..choreo.controls.raster import masks_from_text
 from ..choreo.controls.seeds import adopted
 from ..choreo.controls.stroke_document import strokes_from_text
@@ -65,11 +65,7 @@ class PointPicker(io.ComfyNode):
         drawing = adopted("points", points, geometry, width, height, frames)
         tracks = points_from_text(drawing.text, width, height, frames)
         entries = point_list(load_points(drawing.text)[1], width, height)
-        sides = [
-            [{"x": e["keys"][0]["x"], "y": e["keys"][0]["y"]} for e in entries if e["negative"] == negative]
-            for negative in (False, True)
-        ]
-        texts = [json.dumps(value, ensure_ascii=False) for value in (entries, *sides)]
+        texts = [json.dumps(value, ensure_ascii=False) for value in (entries, *clicked(entries))]
         return io.NodeOutput(tracks.to_tracks(), *texts, ui={**drawing.ui, **shown_frames(image)})
 
 

@@ -1,4 +1,4 @@
-"""What the nodes with an editor share: their sockets, and what they tell the editor."""
+"""What several nodes share: the editors' sockets, what an editor is told, the state of a file."""
 
 from __future__ import annotations
 
@@ -37,6 +37,12 @@ def progress(timing: Any, frames: int) -> list[float] | None:
     if timing is None:
         return None
     return CurveInput.from_raw(timing).interp_array(np.linspace(0, 1, frames)).tolist()
+
+
+def state_of(file: str) -> str:
+    """What changes when the file behind an annotated name does, for `fingerprint_inputs`."""
+    path = Path(folder_paths.get_annotated_filepath(file))
+    return f"{path.stat().st_mtime_ns}:{path.stat().st_size}" if path.exists() else "missing"
 
 
 def shown_frames(image: Tensor | None) -> dict[str, Any]:

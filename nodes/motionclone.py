@@ -15,6 +15,7 @@ from ..choreo.host.extraction import extract
 from ..choreo.steering.schedules import sigma_of
 from ..choreo.targets import files
 from ..choreo.targets.motionclone import BLOCKS, TIMESTEP, MotionQuery
+from .inputs import state_of
 from .types import Target
 
 CATEGORY = "Choreo/target"
@@ -111,8 +112,7 @@ class LoadTarget(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, file: str, **_: Any) -> str:
-        path = Path(folder_paths.get_annotated_filepath(file))
-        return f"{path.stat().st_mtime_ns}:{path.stat().st_size}" if path.exists() else "missing"
+        return state_of(file)
 
     @classmethod
     def execute(cls, file: str) -> io.NodeOutput:

@@ -11,6 +11,7 @@ from comfy.utils import ProgressBar
 from comfy_api.latest import io
 
 from ..choreo.media.reference import Wish, load_reference
+from .inputs import state_of
 
 
 def _videos() -> list[str]:
@@ -56,8 +57,7 @@ class ReferenceVideo(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, file: str, **_: Any) -> str:
-        path = Path(folder_paths.get_annotated_filepath(file))
-        return f"{path.stat().st_mtime_ns}:{path.stat().st_size}" if path.exists() else "missing"
+        return state_of(file)
 
     @classmethod
     def execute(cls, file: str, **wish: Any) -> io.NodeOutput:

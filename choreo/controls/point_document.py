@@ -9,7 +9,7 @@ interp: "track" (the default: known at its keys only, a tracker supplies the res
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import floor
@@ -145,6 +145,18 @@ def point_list(points: list[DrawnPoint], width: int, height: int) -> list[dict[s
             ],
         }
         for point in points
+    ]
+
+
+def clicked(entries: Sequence[Mapping[str, Any]]) -> list[list[dict[str, float]]]:
+    """Of `point_list`: points to follow and points that say "not this", each where it was clicked first."""
+    return [
+        [
+            {axis: entry["keys"][0][axis] for axis in "xy"}
+            for entry in entries
+            if entry["negative"] == negative
+        ]
+        for negative in (False, True)
     ]
 
 

@@ -76,7 +76,12 @@ def _target(path: Path, header: dict[str, Any], tensors: dict[str, torch.Tensor]
     for name, record in records.items():
         wrong = record.values.shape != record.indices.shape or record.indices.dtype != torch.uint8
         shape = record.values.shape
-        if wrong or len(shape) != 5 or tuple(shape[2:4]) != (heads[name], grid.frames):
+        if (
+            wrong
+            or not record.values.numel()
+            or len(shape) != 5
+            or tuple(shape[2:4]) != (heads[name], grid.frames)
+        ):
             raise ValueError(f"{path.name} is damaged: the data of '{name}' has shape {tuple(shape)}.")
         if not bool(torch.isfinite(record.values).all()) or int(record.indices.max()) >= grid.frames:
             raise ValueError(f"{path.name} is damaged: the data of '{name}' is not that of attention maps.")
