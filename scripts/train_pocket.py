@@ -2,7 +2,7 @@
 """Train the pocket models on the toy world: seeded, resumable, on a CPU or a GPU.
 
     python scripts/train_pocket.py svd --steps 3300          the image-to-video model
-    python scripts/train_pocket.py animatediff --steps 3500 --images 2100 --batch 4
+    python scripts/train_pocket.py animatediff --steps 6000 --images 2100 --batch 4
                                                              the text-to-video model
     python scripts/train_pocket.py vae --steps 1500          the decoder of their latents
     python scripts/train_pocket.py export                    write them as fp16 safetensors
