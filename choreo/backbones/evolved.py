@@ -44,7 +44,7 @@ def require_plain(name: str, module: Any) -> None:
             raise _unknown(name, "it attends to something else than frames")
         if getattr(attention, "scale", None) not in (None, 1.0):
             raise _refused("a scale multival")
-        if getattr(attention, "camera_feature_enabled", False):
+        if getattr(attention, "qkv_merge", None) is not None:  # its camera flag is set without one, too
             raise _refused(_EXTRAS["camera_features"])
 
 

@@ -22,6 +22,7 @@ class Module(torch.nn.Module):
         self.temporal_transformer.raw_scale_masks = [None, None]
         for attention in self.attentions:
             attention.scale, attention.pos_encoder = 1.0, SimpleNamespace(pe=torch.zeros(1, 32, 1))
+            attention.camera_feature_enabled, attention.qkv_merge = True, None  # as without CameraCtrl
 
     @property
     def attentions(self):
@@ -89,6 +90,7 @@ def test_it_is_read_and_steered_as_ours(animatediff, evolved, target):
         (lambda m: setattr(m, "effect", 0.5), "with an effect multival"),
         (lambda m: setattr(m, "camera_features", [1]), "with CameraCtrl's cameras"),
         (lambda m: setattr(m.attentions[0], "scale", 1.2), "with a scale multival"),
+        (lambda m: setattr(m.attentions[0], "qkv_merge", torch.nn.Identity()), "with CameraCtrl's cameras"),
         (lambda m: delattr(m.attentions[1], "pos_encoder"), "its attention has no pos_encoder"),
     ],
 )
