@@ -129,6 +129,15 @@ class Guided(Protocol):
         ...
 
 
+@runtime_checkable
+class Referenced(Protocol):
+    """A target made of a reference video, which can say where that moves."""
+
+    def motion(self) -> Tensor:
+        """How strongly each cell of the reference moves, [F, H, W] in 0..1."""
+        ...
+
+
 class Backbone(Protocol):
     """Where a model family's features live."""
 

@@ -7,7 +7,7 @@ import sys
 from comfy_api.latest import ComfyExtension, io
 
 from ..choreo.host.routes import register
-from .animatediff import LoadAnimateDiff, LoadMotionLora
+from .animatediff import LoadAnimateDiff, LoadMotionLora, LoadSparseCtrl
 from .boxes import BoxTrajectory, FitBoxTracks, LoadBoxTracks, SaveBoxTracks
 from .drawing import MotionBrush, PointPicker, StrokeTrajectory
 from .latent_optimisation import LatentOptimisation, LatentOptimisationSampler
@@ -41,6 +41,7 @@ NODES: list[type[io.ComfyNode]] = [
     PreviewTarget,
     LoadAnimateDiff,
     LoadMotionLora,
+    LoadSparseCtrl,
     LoadPocketModel,
     PocketScene,
 ]

@@ -1,4 +1,4 @@
-"""Models: AnimateDiff's motion modules in an SD1.5 MODEL, and motion LoRAs on them."""
+"""Models: AnimateDiff's motion modules in an SD1.5 MODEL, motion LoRAs on them, and SparseCtrl."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ..choreo.models.motion_file import NORMS, Norms
 
 CATEGORY = "Choreo/models"
 MODULES, LORAS = "animatediff_models", "animatediff_motion_lora"  # the folders other packs use, too
+CONTROLS = "controlnet"  # the host's own
 for _folder in (MODULES, LORAS):
     _path = str(Path(folder_paths.models_dir) / _folder)
     folder_paths.folder_names_and_paths.setdefault(_folder, ([_path], folder_paths.supported_pt_extensions))
@@ -73,3 +74,28 @@ class LoadMotionLora(io.ComfyNode):
     @classmethod
     def execute(cls, model: Any, motion_lora: str, strength: float) -> io.NodeOutput:
         return io.NodeOutput(animatediff.with_lora(model, _read(LORAS, motion_lora), strength))
+
+
+class LoadSparseCtrl(io.ComfyNode):
+    """SparseCtrl file → CONTROL_NET."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ChoreoLoadSparseCtrl",
+            display_name="Load SparseCtrl",
+            category=CATEGORY,
+            description="SparseCtrl for AnimateDiff: a ControlNet that takes pictures (rgb) or sketches (scribble) for some frames of the video. Connect it to Apply ControlNet.",
+            search_aliases=["AnimateDiff", "ControlNet", "image to video", "sketch", "v3_sd15_sparsectrl"],
+            inputs=[
+                io.Combo.Input("control_net", options=folder_paths.get_filename_list(CONTROLS), tooltip="A file in models/controlnet: v3_sd15_sparsectrl_rgb (pictures) or v3_sd15_sparsectrl_scribble (sketches)."),
+                io.String.Input("frames", default="0", tooltip="Which frames of the video the pictures are for, with commas between: 0 is the first, -1 the last. Give Apply ControlNet as many pictures, as one batch."),
+            ],
+            outputs=[io.ControlNet.Output("sparse", display_name="control_net", tooltip="For Apply ControlNet; rgb needs the VAE there, too.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, control_net: str, frames: str) -> io.NodeOutput:
+        from ..choreo.models import sparse_control
+
+        return io.NodeOutput(sparse_control.load(_read(CONTROLS, control_net), frames))

@@ -9,10 +9,11 @@ from comfy_api.latest import io, ui
 from torch import Tensor
 
 from ..choreo.backbones import recognise
+from ..choreo.contract import Referenced
 from ..choreo.contract import Target as ChoreoTarget
 from ..choreo.controls import BoxTracks, PointTracks
 from ..choreo.host.extraction import extract
-from ..choreo.media.features import pca_pictures
+from ..choreo.media.features import motion_pictures, pca_pictures
 from ..choreo.media.preview import preview
 from ..choreo.steering.latent_optimisation import WINDOW, karras_sigma
 from .types import Boxes, Target
@@ -69,36 +70,50 @@ class PreviewTarget(io.ComfyNode):
             node_id="ChoreoPreviewTarget",
             display_name="Preview Target",
             category=CATEGORY,
-            description="The features a target compares, as colours: equal colours mean equal features. One short pass of the model.",
+            description="What a target compares. Of a reference's motion: where and how strongly it moves, as heat. Of other targets: the features as colours (equal colours mean equal features), by one short pass of the model.",
             is_output_node=True,
             inputs=[
-                io.Model.Input("model", tooltip="The model the target shall steer."),
-                Target.Input("target", tooltip="The target."),
-                io.Conditioning.Input("positive", tooltip="The positive conditioning of the video."),
-                io.Latent.Input("latent", tooltip="A finished latent shows what the features mean; an empty one shows what the noise looks like to them."),
-                io.Float.Input("sigma", default=0.0, min=0.0, max=1000.0, step=0.1, tooltip="Noise level of the look; 0 takes the middle of the optimised steps."),
-                io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True, tooltip="Seed of the noise."),
+                Target.Input("target", tooltip="The target. One made from a reference video needs nothing else."),
+                io.Image.Input("images", optional=True, tooltip="Frames to lay the heat over, such as the reference video's."),
+                io.Model.Input("model", optional=True, tooltip="For features: the model the target shall steer."),
+                io.Conditioning.Input("positive", optional=True, tooltip="For features: the positive conditioning of the video."),
+                io.Latent.Input("latent", optional=True, tooltip="For features. A finished latent shows what they mean; an empty one shows what the noise looks like to them."),
+                io.Float.Input("sigma", default=0.0, min=0.0, max=1000.0, step=0.1, tooltip="For features: noise level of the look; 0 takes the middle of the optimised steps."),
+                io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True, tooltip="For features: seed of the noise."),
             ],
-            outputs=[io.Image.Output("image", tooltip="One picture a frame, for each layer one after the other.")],
+            outputs=[io.Image.Output("image", tooltip="One picture a frame; of features, for each layer one after the other.")],
         )  # fmt: skip
 
     @classmethod
     def execute(
         cls,
-        model: Any,
         target: ChoreoTarget,
-        positive: Any,
-        latent: dict[str, Tensor],
         sigma: float,
         seed: int,
+        images: Tensor | None = None,
+        model: Any = None,
+        positive: Any = None,
+        latent: dict[str, Tensor] | None = None,
     ) -> io.NodeOutput:
-        backbone = recognise(model.model)
-        samples = latent["samples"]
-        target.check(backbone.latent_grid(samples.shape))
-        if sigma == 0:
-            sampling = model.get_model_object("model_sampling")
-            sigma = karras_sigma(sum(WINDOW) / 2, float(sampling.sigma_max), float(sampling.sigma_min))
-        features, grid = extract(model, positive, samples, sigma, seed, backbone, target.select)
-        size = (grid.rows * 8, grid.cols * 8)
-        pictures = torch.cat([pca_pictures(m.cpu(), size) for m in target.maps(features).values()])
+        if isinstance(target, Referenced) and model is None:
+            pictures = motion_pictures(target.motion(), images)
+        elif model is None or positive is None or latent is None:
+            raise ValueError(
+                "Preview Target needs model, positive and latent to show the features: connect all three."
+            )
+        else:
+            pictures = _features(model, target, positive, latent["samples"], sigma, seed)
         return io.NodeOutput(pictures, ui=ui.PreviewImage(pictures, cls=cls))
+
+
+def _features(
+    model: Any, target: ChoreoTarget, positive: Any, samples: Tensor, sigma: float, seed: int
+) -> Tensor:
+    backbone = recognise(model.model)
+    target.check(backbone.latent_grid(samples.shape))
+    if sigma == 0:
+        sampling = model.get_model_object("model_sampling")
+        sigma = karras_sigma(sum(WINDOW) / 2, float(sampling.sigma_max), float(sampling.sigma_min))
+    features, grid = extract(model, positive, samples, sigma, seed, backbone, target.select)
+    size = (grid.rows * 8, grid.cols * 8)
+    return torch.cat([pca_pictures(m.cpu(), size) for m in target.maps(features).values()])

@@ -24,7 +24,7 @@ import host  # noqa: E402
 if TYPE_CHECKING:
     from benches import Figure, Skipped
 
-BENCHES = {"sg-i2v": "sg_i2v"}
+BENCHES = {"sg-i2v": "sg_i2v", "motionclone": "motionclone"}
 
 
 def main() -> int:

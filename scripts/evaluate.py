@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Measure how closely objects follow their targets on the toy world, through the real ComfyUI.
 
-    python scripts/evaluate.py --method sg-i2v [--cases FILE.json] [--count N] [--seeds N]
+    python scripts/evaluate.py --method METHOD [--cases FILE.json] [--count N] [--seeds N]
                                [--save DIR] [--json] [--no-ablation] [--set INPUT=VALUE …]
 
-Every case runs guided and unguided (the same graph with zero iterations) from one start image, noise
-and motion bucket, and once more without the method's alignment. Prints a table, or with --json one
+Every case runs guided and unguided (the same graph with zero iterations or strength) from one start image
+or reference, noise and motion bucket, and once more with the method's ablation (sg-i2v: without alignment;
+motionclone: all entries of the maps). Prints a table, or with --json one
 object. --save keeps the frames of every run (ID_ARM.npz) and a contact sheet.
 """
 
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import host as hosts
+import motionclone
 from client import node_ids
 from farm import Clips, Farm, guarded
 from workflow import change, load
@@ -36,11 +38,17 @@ SHOWN = 12  # cases on the contact sheet
 
 @dataclass(frozen=True)
 class Method:
-    """How a method is run: its workflow, the inputs that make each arm, and those that hold a case."""
+    """How a method is run: its workflow, the inputs that make each arm, and those that hold a case.
+
+    A value of an arm may be a function of the case. files: what the cases need in the input folder, by name;
+    place: puts a case's file into the workflow.
+    """
 
     workflow: str
     arms: Mapping[str, Mapping[str, Any]]
     inputs: Callable[[Case], dict[str, Any]]
+    files: Callable[[Sequence[Case]], dict[str, bytes]]
+    place: Callable[[dict[str, Any], Case], None]
 
 
 def box_inputs(case: Case) -> dict[str, Any]:
@@ -51,19 +59,6 @@ def box_inputs(case: Case) -> dict[str, Any]:
         "ChoreoSVDConditioning.video_frames": case.frames,
         "ChoreoSVDConditioning.motion_bucket_id": max(1, round(case.bucket)),
     }
-
-
-METHODS = {
-    "sg-i2v": Method(
-        "sg-i2v-pocket",
-        {
-            "guided": {},
-            "unguided": {"ChoreoLatentOptimisation.iterations": 0},
-            "ablation": {"ChoreoSGI2VTarget.feature": "own"},
-        },
-        box_inputs,
-    ),
-}
 
 
 def main() -> int:
@@ -84,7 +79,7 @@ def arguments() -> argparse.Namespace:
         "seeds": "repeat every case with N noise seeds",
         "save": "keep the frames and a contact sheet there",
         "json": "print one JSON object instead of a table",
-        "ablation": "run the arm without the method's alignment (default: yes)",
+        "ablation": "run the arm with the method's ablation (default: yes)",
         "set": "another value for a node's input, e.g. learning_rate=0.3 or KSampler.steps=30",
     }
     parser.add_argument("--method", required=True, choices=list(METHODS))
@@ -111,7 +106,7 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     arms = [arm for arm in method.arms if arm != "ablation" or args.ablation]
     prompts = {(run.id, arm): prompt_for(method, run, arm, dict(args.set)) for run in runs for arm in arms}
     started = time.monotonic()
-    with Farm(len(runs), start_images(runs)) as farm:
+    with Farm(len(runs), method.files(runs)) as farm:
         clips = farm.run(prompts)
     report = build(args.method, list(score(cases, args.seeds, clips)), time.monotonic() - started)
     if args.save:
@@ -156,15 +151,14 @@ def prompt_for(method: Method, case: Case, arm: str, changes: Mapping[str, Any])
     never undo what makes the arm.
     """
     prompt = load(method.workflow)
-    for scene in node_ids(prompt, "ChoreoPocketScene"):
-        prompt[scene] = {"class_type": "LoadImage", "inputs": {"image": start_name(case)}}
+    method.place(prompt, case)
     inputs = {
         **method.inputs(case),
         "KSampler.seed": case.noise_seed,
         "SaveImage.filename_prefix": f"choreo/{case.id}_{arm}",
     }
     for name, value in {**inputs, **changes, **method.arms[arm]}.items():
-        change(prompt, name, value)
+        change(prompt, name, value(case) if callable(value) else value)
     return prompt
 
 
@@ -198,6 +192,38 @@ def png(picture: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def place_start(prompt: dict[str, Any], case: Case) -> None:
+    """Take the start image from its file."""
+    for scene in node_ids(prompt, "ChoreoPocketScene"):
+        prompt[scene] = {"class_type": "LoadImage", "inputs": {"image": start_name(case)}}
+
+
+METHODS = {
+    "sg-i2v": Method(
+        "sg-i2v-pocket",
+        {
+            "guided": {},
+            "unguided": {"ChoreoLatentOptimisation.iterations": 0},
+            "ablation": {"ChoreoSGI2VTarget.feature": "own"},
+        },
+        box_inputs,
+        start_images,
+        place_start,
+    ),
+    "motionclone": Method(
+        "motionclone-pocket",
+        {
+            "guided": {},
+            "unguided": {"ChoreoMotionGuidance.strength": 0.0},
+            "ablation": {"ChoreoMotionCloneTarget.k": lambda case: case.frames},  # all entries
+        },
+        motionclone.inputs,
+        motionclone.files,
+        motionclone.place,
+    ),
+}
 
 
 def save(folder: Path, runs: Sequence[Case], clips: Clips) -> None:

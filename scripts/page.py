@@ -24,8 +24,9 @@ from workflow import load
 WIDTH, GAP, TITLE, MARGIN, HEAD = 300, 60, 30, 25, 90  # px on the page
 ROW, TEXT = 24, 120  # of a widget or slot, of a text
 COLORS = ("#3f789e", "#a1309b", "#b06634", "#88A")
-WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3")
 SEEDS = ("seed", "noise_seed")
+UPLOAD = "IMAGEUPLOAD"  # the page's type of its button for files
 
 Json = dict[str, Any]
 
@@ -97,7 +98,7 @@ def node(key: int, entry: Json, schema: Json, links: list[list[Any]], prompt: Js
             slot["shape"] = 7
         value = entry["inputs"].get(name, options.get("default"))
         linked = isinstance(value, list) and len(value) == 2 and str(value[0]) in prompt
-        if kind in WIDGETS and not options.get("forceInput"):
+        if kind in (*WIDGETS, UPLOAD) and not options.get("forceInput"):
             slot["widget"] = {"name": name}
             values += widget_values(name, None if linked else value, options)
             rows += TEXT // ROW if options.get("multiline") else 1
@@ -133,17 +134,22 @@ def node(key: int, entry: Json, schema: Json, links: list[list[Any]], prompt: Js
 
 
 def described(schema: Json) -> Iterator[tuple[str, str, Json, bool]]:
-    """Name, type, options and optionality of every input, in the order of the page."""
+    """Name, type, options and optionality of every input, in the order of the page.
+
+    Behind the required ones the page adds its button for files, with a value of its own.
+    """
+    uploads = False
     for part in ("required", "optional"):
         for name, (kind, *rest) in schema["input"].get(part, {}).items():
             options = rest[0] if rest else {}
+            uploads = uploads or bool(options.get("image_upload") or options.get("video_upload"))
             yield name, "COMBO" if isinstance(kind, list) else kind, options, part == "optional"
+        if part == "required" and uploads:
+            yield "upload", UPLOAD, {"default": "image"}, False
 
 
 def widget_values(name: str, value: Any, options: Json) -> list[Any]:
     """What the page stores for a widget: its value, and what its companions hold."""
-    if options.get("image_upload") or options.get("video_upload"):
-        return [value, "image"]
     return [value, "fixed"] if name in SEEDS or options.get("control_after_generate") else [value]
 
 

@@ -12,16 +12,17 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..contract import Feat, Grid, Part, Site
+from . import evolved
 from .unet import PROJECTIONS, Depths, canonical, in_order, place
 
 _SPATIAL = "transformer_blocks.0.attn1"
 _TEMPORAL = "temporal_transformer.transformer_blocks.0.attention_blocks"
 _BLOCKS = 12  # of SD1.5's up path: four levels of three
-_SAVED_MAPS = 400  # width-sized maps a forward keeps for the backward pass, as many as SVD's at the most
+_SAVED_MAPS = 250  # width-sized maps a guided forward keeps for the backward pass (bench.py motionclone: 248)
 
 
 class AnimateDiff:
-    """Backbone of AnimateDiff v1, v2, v3 and the pocket AnimateDiff."""
+    """Backbone of AnimateDiff v1, v2, v3 and the pocket AnimateDiff, in either pack's modules."""
 
     family = "AnimateDiff"
 
@@ -44,6 +45,9 @@ class AnimateDiff:
                 sites.append(Site(f"{name}.{_SPATIAL}", "spatial", stage, scale, depth, heads))
                 sites.append(Site(name, "block", stage, scale, depth))
             elif hasattr(module, "temporal_transformer"):
+                self._require_one(unet, name)
+                if evolved.is_evolved(module):
+                    evolved.require_plain(name, module)
                 stage, scale = place(unet, name)
                 for i in range(len(list(module.get_submodule(_TEMPORAL).children()))):
                     path = f"{name}.{_TEMPORAL}.{i}"
@@ -55,6 +59,14 @@ class AnimateDiff:
                 "Load AnimateDiff behind the checkpoint."
             )
         return sites
+
+    def _require_one(self, unet: Any, name: str) -> None:
+        """Two motion models in one UNet would share a motion between them."""
+        block = unet.get_submodule(name.rpartition(".")[0])
+        if sum(hasattr(layer, "temporal_transformer") for layer in block) > 1:
+            raise ValueError(
+                "This model has two motion models at once, between which Choreo cannot choose: remove one."
+            )
 
     def modules(self, site: Site) -> Mapping[Part, str]:
         if site.kind == "block":
@@ -73,11 +85,11 @@ class AnimateDiff:
         from comfy.ldm.modules.attention import SpatialTransformer
         from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 
-        return [
-            module
-            for module in model.diffusion_model.modules()
-            if isinstance(module, (SpatialTransformer, ResBlock)) or hasattr(module, "temporal_transformer")
-        ]
+        every = list(model.diffusion_model.modules())
+        motion = [module for module in every if hasattr(module, "temporal_transformer")]
+        if any(evolved.is_evolved(module) and evolved.norms_join_frames(module) for module in motion):
+            return []
+        return [m for m in every if isinstance(m, (SpatialTransformer, ResBlock))] + motion
 
     def saved_bytes(self, model: Any, latent: Grid, element_size: int) -> int:
         width = model.diffusion_model.model_channels

@@ -59,7 +59,7 @@ def _refuse_others(weights: Mapping[str, Tensor]) -> None:
     if any("_lora." in key for key in keys):
         raise _wrong("it is a motion LoRA, for the node Load Motion LoRA")
     if any(key.startswith("controlnet_") for key in weights):
-        raise _wrong("it is a SparseCtrl file, a kind of ControlNet")
+        raise _wrong("it is a SparseCtrl file, for the node Load SparseCtrl")
     if not any(".temporal_transformer." in key for key in keys):
         raise _wrong("its keys have diffusers' names")
     if not any(key.startswith("up_blocks.3.") for key in keys):

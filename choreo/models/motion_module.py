@@ -23,6 +23,7 @@ class Layout:
     widths: Mapping[str, int]  # by module, "up_blocks.1.motion_modules.0"
     length: int  # of the positional encoding: frames at most
     heads: int = 8
+    attentions: int = 2  # in every block; SparseCtrl has one
     joint_norms: bool = False  # as v1: the UNet's residual blocks are normalised over all frames of a clip
 
 
@@ -59,14 +60,14 @@ class GatedFeedForward(nn.Module):
 
 
 class TemporalBlock(nn.Module):
-    """Two temporal self-attentions and a feed-forward, each added to its input."""
+    """Temporal self-attentions and a feed-forward, each added to its input."""
 
     def __init__(self, width: int, layout: Layout, operations: Any, **kwargs: Any) -> None:
         super().__init__()
         self.attention_blocks = nn.ModuleList(
-            TemporalAttention(width, layout, operations, **kwargs) for _ in range(2)
+            TemporalAttention(width, layout, operations, **kwargs) for _ in range(layout.attentions)
         )
-        self.norms = nn.ModuleList(operations.LayerNorm(width, **kwargs) for _ in range(2))
+        self.norms = nn.ModuleList(operations.LayerNorm(width, **kwargs) for _ in self.attention_blocks)
         self.ff = GatedFeedForward(width, operations, **kwargs)
         self.ff_norm = operations.LayerNorm(width, **kwargs)
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..contract import Feat, Features, Grid, Selection, Site, Stage, Step
@@ -152,6 +153,26 @@ class MotionClone:
         """The compared entries of every head side by side, [F, H, W, heads k]."""
         mine = self._mine(features)
         return {site: self._entries(site, feat).movedim(3, 0).flatten(3).float() for site, feat in mine}
+
+    def motion(self) -> Tensor:
+        """Where and how strongly the reference moves, [F, H, W] in 0..1 at the finest site (paper Fig. 3).
+
+        Where nothing moves, frames differ by their numbers only, so still cells have the same maps: those of
+        the median cell. What differs from them is motion.
+        """
+        heats = [_unlike_most(record) for record in self.records.values()]
+        size = max((heat.shape[1:] for heat in heats), key=lambda shape: shape[0] * shape[1])
+        total = sum(F.interpolate(heat[None], size, mode="bilinear")[0] for heat in heats)
+        assert isinstance(total, Tensor)
+        return total / total.max().clamp(min=1e-6)
+
+
+def _unlike_most(record: Record) -> Tensor:
+    """Difference of each cell's kept entries from the median cell's, mean over heads: [F, H, W]."""
+    values = record.values.float()
+    maps = values.new_zeros(*values.shape[:-1], values.shape[-2]).scatter(-1, record.indices.long(), values)
+    typical = maps.flatten(0, 1).median(0).values
+    return (maps - typical).abs().sum(-1).mean(2).movedim(-1, 0)
 
 
 def frame_attention(feat: Feat) -> Tensor:

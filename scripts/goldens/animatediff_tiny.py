@@ -20,6 +20,7 @@ from choreo.contract import Features
 from choreo.host.extraction import extract
 from choreo.host.gradient import Request, grad_pass
 from choreo.models import animatediff
+from choreo.models.motion_module import frame_encoding
 from choreo.steering.guides import Guide
 from choreo.steering.motion_guidance import patch_model
 from choreo.steering.schedules import sigma_of
@@ -47,8 +48,17 @@ def _renamed(d: Difference, label: str) -> Difference:
 
 def build(meta: dict[str, Any], tensors: dict[str, Tensor], dtype: torch.dtype = torch.float32) -> Any:
     """The golden's MODEL with motion modules."""
-    motion = {k.removeprefix("mm."): v.float() for k, v in tensors.items() if k.startswith("mm.")}
-    return animatediff.load(plain(meta, tensors, dtype), {"state_dict": motion, "animatediff_config": {}})
+    contents = {"state_dict": motion_weights(tensors), "animatediff_config": {}}
+    return animatediff.load(plain(meta, tensors, dtype), contents)
+
+
+def motion_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The golden's motion modules as a file has them; a file may leave out the sinusoids (of 32 frames)."""
+    weights = {k.removeprefix("mm."): v.float() for k, v in tensors.items() if k.startswith("mm.")}
+    for key in [key for key in weights if key.endswith(".to_q.weight")]:
+        encoding = frame_encoding(32, weights[key].shape[0])[None]
+        weights.setdefault(key.replace("to_q.weight", "pos_encoder.pe"), encoding)
+    return weights
 
 
 def plain(meta: dict[str, Any], tensors: dict[str, Tensor], dtype: torch.dtype = torch.float32) -> Any:

@@ -108,12 +108,12 @@ class AnimateDiffStudio:
         from safetensors.torch import load_file
 
         from choreo.models import animatediff
-        from goldens.animatediff_tiny import plain
+        from goldens.animatediff_tiny import motion_weights, plain
 
         path = ROOT / "tests" / "goldens" / "animatediff_tiny"
         self.meta = json.loads(path.with_suffix(".json").read_text())
         self.tensors = load_file(path.with_suffix(".safetensors"))
-        self.motion = {k.removeprefix("mm."): v.float() for k, v in self.tensors.items() if k[:3] == "mm."}
+        self.motion = motion_weights(self.tensors)
         with torch.inference_mode():
             self.sd15 = plain(self.meta, self.tensors)
             self.model = animatediff.load(self.sd15, self.motion)

@@ -29,6 +29,11 @@ TWINS = {
     "SG-I2V on Stable Video Diffusion": "sg-i2v-svd",
     "AnimateDiff pocket (runs anywhere)": "animatediff-pocket",
     "Strokes and mask": "strokes-and-mask",
+    "MotionClone pocket (runs anywhere)": "motionclone-pocket",
+    "MotionClone - camera motion (AnimateDiff v3)": "motionclone-camera",
+    "MotionClone - object motion": "motionclone-object",
+    "MotionClone - image to video with SparseCtrl": "motionclone-image",
+    "MotionClone - sketch": "motionclone-sketch",
 }
 SAMPLED = [title for title, name in TWINS.items() if name.startswith("sg-i2v")]
 NOTES = ("MarkdownNote", "Note")  # live on the page only

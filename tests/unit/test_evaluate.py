@@ -98,3 +98,42 @@ def test_what_is_saved_holds_all_that_another_tracker_needs(tmp_path: Path) -> N
             if case.reference:
                 assert np.array_equal(saved["reference"], truth(case.reference))
     assert (tmp_path / "contact.png").stat().st_size > 5000
+
+
+CLONED = make_cases("motionclone", 1)[0]
+MOTIONCLONE = evaluate.METHODS["motionclone"]
+
+
+def test_arms_of_motionclone_differ_by_strength_and_entries() -> None:
+    guided, unguided, ablation = (
+        inputs(evaluate.prompt_for(MOTIONCLONE, CLONED, arm, {})) for arm in MOTIONCLONE.arms
+    )
+    saved = "SaveImage.filename_prefix"
+    assert {k for k in guided if guided[k] != unguided[k]} == {saved, "ChoreoMotionGuidance.strength"}
+    assert {k for k in guided if guided[k] != ablation[k]} == {saved, "ChoreoMotionCloneTarget.k"}
+    assert unguided["ChoreoMotionGuidance.strength"] == 0
+    assert ablation["ChoreoMotionCloneTarget.k"] == CLONED.frames
+
+
+def test_the_prompt_of_motionclone_holds_the_reference_and_the_words() -> None:
+    prompt = evaluate.prompt_for(MOTIONCLONE, CLONED, "guided", {})
+    found = inputs(prompt)
+    assert found["ChoreoReferenceVideo.file"] == "choreo_c000-straight.mkv"
+    assert found["EmptyLatentImage.batch_size"] == CLONED.frames
+    assert found["KSampler.seed"] == found["ChoreoMotionCloneTarget.seed"] == CLONED.noise_seed
+    assert CLONED.prompt and CLONED.reference
+    words = f"a {CLONED.prompt.color} {CLONED.prompt.shape} on {CLONED.world.texture}"
+    assert value_of(prompt, "Prompt.text") == words
+    assert sum(node["class_type"] == "KSampler" for node in prompt.values()) == 1  # the reference is a file
+    links = [v for n in prompt.values() for v in n["inputs"].values() if isinstance(v, list)]
+    assert all(source in prompt for source, _ in links)
+
+
+def test_the_reference_file_has_exactly_the_clips_frames(tmp_path: Path) -> None:
+    from choreo.media.reference import Wish, load_reference
+
+    ((name, data),) = MOTIONCLONE.files([CLONED]).items()
+    (tmp_path / name).write_bytes(data)
+    assert CLONED.reference
+    shown = load_reference(tmp_path / name, Wish()).images.numpy()
+    assert np.array_equal(np.rint(shown * 255).astype(np.uint8), truth(CLONED.reference))

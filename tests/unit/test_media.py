@@ -5,8 +5,10 @@ from __future__ import annotations
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from choreo.media.features import motion_pictures
 from choreo.media.pictures import GAP, TEXT, contact_sheet, enlarged
 from choreo.media.video import write_mp4, write_webp
 
@@ -62,3 +64,17 @@ def test_enlarging_repeats_pixels():
     assert enlarged(frames, 5).shape == (1, 6, 6, 3)
     assert (enlarged(frames, 5)[:, ::3, ::3] == frames).all()
     assert (enlarged(frames, 2) == frames).all()
+
+
+def test_heat_is_brighter_where_it_is_stronger_and_leaves_what_is_still():
+    heat = torch.linspace(0, 1, 5).view(1, 1, 5).repeat(2, 1, 1)
+    pictures = motion_pictures(heat)
+    assert pictures.shape == (2, 256, 1280, 3)
+    grey = pictures[0, 0, 128::256].mean(-1)  # the middles of the cells
+    assert grey[0] < 0.01 and bool((grey[1:] > grey[:-1] + 0.1).all()) and grey[4] > 0.99
+    frames = torch.full((1, 32, 160, 3), 0.3)
+    over = motion_pictures(heat, frames)
+    assert over.shape == (2, 32, 160, 3)
+    assert torch.allclose(over[:, :, :16], frames[:, :, :16]) and float(over[0, 0, -1].mean()) > 0.8
+    with pytest.raises(ValueError, match="has 2 frames, but there are 3 images"):
+        motion_pictures(heat, frames.repeat(3, 1, 1, 1))

@@ -225,3 +225,27 @@ def test_the_papers_noise_level():
 
 def test_the_last_step_is_not_shifted():
     assert torch.equal(direction_shift(0.5, 0.0, torch.ones(3)), torch.zeros(3))
+
+
+def test_the_cell_that_moves_is_hot():
+    """Still cells attend evenly, one cell's frames to the next frame; its record keeps one entry a row."""
+    query = MotionQuery("up_blocks.1")
+    found = features(query.select(sites()), seed=3)
+    for feat in found.values():
+        feat.q, feat.k = torch.zeros_like(feat.q), torch.zeros_like(feat.k)
+        for frame in range(LATENT.frames):
+            feat.q[0, frame, 1, 0, :, 0], feat.k[0, frame, 1, 0, :, 0] = 20.0, float(frame)
+    heat = query.reference(found, LATENT, "AnimateDiff").motion()
+    assert heat.shape == (6, 3, 2)
+    assert bool((heat[:, 1, 0] > 0.99).all()) and float(heat.sum()) == pytest.approx(
+        float(heat[:, 1, 0].sum())
+    )
+
+
+def test_a_still_reference_is_cold_and_finite():
+    query = MotionQuery("up_blocks.0, up_blocks.1")
+    found = features(query.select(sites()))
+    for feat in found.values():
+        feat.q, feat.k = torch.zeros_like(feat.q), torch.zeros_like(feat.k)
+    heat = query.reference(found, LATENT, "AnimateDiff").motion()
+    assert heat.shape == (6, 3, 2) and not bool(heat.any())
