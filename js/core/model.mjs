@@ -20,6 +20,7 @@ export class Model {
     this.frame = 0;
     this.object = '';
     this.mode = '';
+    /** @type {any} of the mask tool */ this.brush = undefined;
     this.text = '';
     this.error = '';
     this.readOnly = false;

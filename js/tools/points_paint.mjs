@@ -1,6 +1,7 @@
 // How points look: seen ones are discs, hidden ones rings, "not this" crosses; where they were is thin.
 // Ways rest on the still layer; the points themselves are drawn in every frame.
 
+import { sampler } from '../core/points.mjs';
 import { placeOf } from './points.mjs';
 
 const MANY = 500; // from here on points are small, and those with one key rest, too
@@ -48,11 +49,19 @@ function waysOf(pen, model, points, selected) {
       const look = `${color} ${dash} ${strong}`;
       const style = { color, width: 1, dash, alpha: strong ? 0.9 : 0.4 };
       if (!groups.has(look)) groups.set(look, { path: new Path2D(), style });
-      const run = point.k.slice(first, i).map((/** @type {any} */ key) => [key[1], key[2]]);
-      pen.trace(/** @type {any} */ (groups.get(look)).path, run);
+      pen.trace(/** @type {any} */ (groups.get(look)).path, wayOf(model, point, point.k.slice(first, i)));
     }
   }
   return groups.values();
+}
+
+/** Points of a way through some keys. @param {Model} model @param {any} point @param {any[]} keys */
+function wayOf({ space }, point, keys) {
+  if (point.interp !== 'smooth') return keys.map(([, x, y]) => [x, y]);
+  const at = sampler(point, space);
+  const [first, last] = [keys[0][0], keys[keys.length - 1][0]];
+  const steps = Math.min((keys.length - 1) * 12, 2000);
+  return Array.from({ length: steps + 1 }, (_, n) => at(first + ((last - first) * n) / steps));
 }
 
 /** @param {Pen} pen @param {any} point @param {string} color */

@@ -32,6 +32,7 @@ export class Stage {
     /** @type {any[]} */ this.key = [];
     /** @type {DOMRect | null} */ this.held = null;
     this.cursor = '';
+    /** @type {{w: number, h: number}[]} other shapes to show */ this.outlines = [];
     this.dirty = { back: true, front: true };
     this.visible = true;
     this.due = 0;
@@ -104,6 +105,7 @@ export class Stage {
     } else drawThirds(context, x, y, w, h);
     context.strokeStyle = 'rgba(255,255,255,.22)';
     context.strokeRect(x - 0.5, y - 0.5, w + 1, h + 1);
+    for (const shape of this.outlines) drawOutline(context, this.view.rect(), shape);
   }
 
   /** A point of an event in CSS pixels of the view, whatever the graph's zoom. @param {MouseEvent} event
@@ -141,4 +143,15 @@ function drawThirds(context, x, y, w, h) {
     context.fillRect(x + w * part, y, 1, h);
     context.fillRect(x, y + h * part, w, 1);
   }
+}
+
+/** The largest part of the canvas with another shape, dashed. @param {CanvasRenderingContext2D} context
+ * @param {{x: number, y: number, w: number, h: number}} rect @param {{w: number, h: number}} shape */
+function drawOutline(context, { x, y, w, h }, shape) {
+  const scale = Math.min(w / shape.w, h / shape.h);
+  const [width, height] = [shape.w * scale, shape.h * scale];
+  context.strokeStyle = '#ffc857';
+  context.setLineDash([6, 5]);
+  context.strokeRect(x + (w - width) / 2, y + (h - height) / 2, width, height);
+  context.setLineDash([]);
 }

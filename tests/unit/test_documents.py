@@ -28,9 +28,11 @@ TWINS = {
     "SG-I2V pocket (runs anywhere)": "sg-i2v-pocket",
     "SG-I2V on Stable Video Diffusion": "sg-i2v-svd",
     "AnimateDiff pocket (runs anywhere)": "animatediff-pocket",
+    "Draw a box and go": "draw-a-box",
+    "Points on a reference video": "points-on-video",
     "Strokes and mask": "strokes-and-mask",
 }
-SAMPLED = [title for title, name in TWINS.items() if name.startswith("sg-i2v")]
+SAMPLED = [title for title, name in TWINS.items() if name.startswith(("sg-i2v", "draw"))]
 NOTES = ("MarkdownNote", "Note")  # live on the page only
 TITLE = 30  # px above a node
 SEEDS = ("seed", "noise_seed")  # the page adds a widget "control after generate" behind these
