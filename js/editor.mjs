@@ -48,6 +48,8 @@ export class Editor {
     const label = t('label', { kind: t(`kind_${kind}`) });
     this.stage = new Stage({ label, describedBy: id, scale });
     this.stage.paint = (pen) => this.paint(pen);
+    this.stage.stillKey = () => this.stillKey();
+    this.stage.paintStill = (pen) => this.tool.paintStill?.(pen, this.model, this.resting, this.state);
     const words = (/** @type {number} */ frame) => t('frame', { frame, last: this.model.lastFrame });
     this.timeline = new Timeline(this.model, this.tool, { label: t('timeline'), text: words, scale });
     this.live = el('div', { className: 'choreo-live', role: 'status', 'aria-live': 'polite' });
@@ -100,7 +102,7 @@ export class Editor {
       this.stage.redraw(false);
       this.timeline.update();
       this.bar.updateTime();
-      if (what === 'frame') this.panel.update();
+      if (what === 'frame') this.panel.updateFrame();
     } else this.update();
   }
 
@@ -129,9 +131,33 @@ export class Editor {
     this.notices.update();
   }
 
+  /** What a tool paints with. */
+  get state() {
+    const { moving } = this.model;
+    return { playing: this.player.playing, hover: this.hover, touch: this.touch, moving };
+  }
+
+  /** The entries that the still layer shows: all but the hidden ones and those that a gesture changes. */
+  get resting() {
+    const { entries, hidden, moving } = this.model;
+    if (!hidden.size && !moving.length) return entries;
+    const without = new Set(moving);
+    return entries.filter((entry) => !hidden.has(entry.id) && !without.has(entry));
+  }
+
+  /** All that the still layer depends on. @returns {any[]} */
+  stillKey() {
+    if (!this.tool.paintStill) return [];
+    const { space, selection, objects } = this.model;
+    const shape = [space.w, space.h, space.frames, this.model.size().frames];
+    return [this.player.playing, selection, objects, ...shape, ...this.resting];
+  }
+
   /** @param {import('./core/pen.mjs').Pen} pen */
   paint(pen) {
-    this.tool.paint(pen, this.model, { playing: this.player.playing, hover: this.hover, touch: this.touch });
+    const { state } = this;
+    if (state.moving.length) this.tool.paintStill?.(pen, this.model, state.moving, state);
+    this.tool.paint(pen, this.model, state);
     if (!this.area) return;
     const [x0, y0, x1, y1] = this.area;
     pen.box([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0], {
@@ -146,9 +172,8 @@ export class Editor {
     this.touch = touch;
     const hit = touch && this.model.editable ? this.tool.hit(this.model, touch) : null;
     const cursor = hit ? (hit.what === 'body' ? 'move' : 'pointer') : 'crosshair';
-    this.stage.root.style.cursor = this.tool.cursor?.(this.model) ?? cursor;
-    const same =
-      JSON.stringify(hit?.box?.id ?? hit?.id) === JSON.stringify(this.hover?.box?.id ?? this.hover?.id);
+    this.stage.showCursor(this.tool.cursor?.(this.model) ?? cursor);
+    const same = (hit?.box?.id ?? hit?.id) === (this.hover?.box?.id ?? this.hover?.id);
     this.hover = hit;
     if (!same || this.tool.cursor) this.stage.redraw(false);
   }
@@ -178,7 +203,7 @@ export class Editor {
     this.notices.update();
     this.timeline.pictures = [];
     if (source?.strip) this.timeline.pictures = await source.strip().catch(() => []);
-    this.timeline.draw();
+    this.timeline.redraw();
   }
 
   wantPicture() {

@@ -12,6 +12,7 @@ from comfy_api.input import CurveInput
 from comfy_api.latest import io
 from torch import Tensor
 
+from ..choreo.media.shipped import shipped
 from ..choreo.media.sprite import sprite
 
 FORCED = {"forceInput": True}  # a socket without a widget
@@ -39,9 +40,14 @@ def progress(timing: Any, frames: int) -> list[float] | None:
     return CurveInput.from_raw(timing).interp_array(np.linspace(0, 1, frames)).tolist()
 
 
+def file_of(name: str) -> Path:
+    """The file of an annotated name: one of the pack's own clips, or one in the host's folders."""
+    return shipped(name) or Path(folder_paths.get_annotated_filepath(name))
+
+
 def state_of(file: str) -> str:
     """What changes when the file behind an annotated name does, for `fingerprint_inputs`."""
-    path = Path(folder_paths.get_annotated_filepath(file))
+    path = file_of(file)
     return f"{path.stat().st_mtime_ns}:{path.stat().st_size}" if path.exists() else "missing"
 
 

@@ -11,13 +11,14 @@ from comfy.utils import ProgressBar
 from comfy_api.latest import io
 
 from ..choreo.media.reference import Wish, load_reference
-from .inputs import state_of
+from ..choreo.media.shipped import names, shipped
+from .inputs import file_of, state_of
 
 
 def _videos() -> list[str]:
     folder = Path(folder_paths.get_input_directory())
-    names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
-    return sorted(folder_paths.filter_files_content_types(names, ["video"]))
+    files = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    return [*sorted(folder_paths.filter_files_content_types(files, ["video"])), *names()]
 
 
 class ReferenceVideo(io.ComfyNode):
@@ -32,7 +33,7 @@ class ReferenceVideo(io.ComfyNode):
             description="A part of a video file: any codec, exact frames, at the rate and size that you need.",
             search_aliases=["load video", "video to images", "HEVC", "reference clip"],
             inputs=[
-                io.Combo.Input("file", options=_videos(), upload=io.UploadType.video, tooltip="A video in ComfyUI's input folder; HEVC clips of phones will do."),
+                io.Combo.Input("file", options=_videos(), upload=io.UploadType.video, tooltip="A video in ComfyUI's input folder; HEVC clips of phones will do. The pack's own clip stands at the end."),
                 io.Int.Input("start", default=0, min=0, max=4095, tooltip="The frame of the file that becomes the first one, counted from 0."),
                 io.Int.Input("frames", default=0, min=0, max=4096, tooltip="At most so many frames; 0 takes all to the end."),
                 io.Float.Input("fps", default=0.0, min=0.0, max=240.0, step=0.01, tooltip="Frames per second of the result, picked by time; 0 takes every frame of the file."),
@@ -52,7 +53,7 @@ class ReferenceVideo(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, file: str) -> bool | str:
-        known = folder_paths.exists_annotated_filepath(file)
+        known = shipped(file) is not None or folder_paths.exists_annotated_filepath(file)
         return known or f"There is no video {file!r} in the input folder: upload it again, or choose another."
 
     @classmethod
@@ -67,6 +68,6 @@ class ReferenceVideo(io.ComfyNode):
             throw_exception_if_processing_interrupted()
             bar.update_absolute(done, total)
 
-        made = load_reference(folder_paths.get_annotated_filepath(file), Wish(**wish), tick)
+        made = load_reference(file_of(file), Wish(**wish), tick)
         frames, height, width = made.images.shape[:3]
         return io.NodeOutput(made.images, made.fps, frames, width, height, made.crop)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Measure what guidance costs: counts of work and memory, and ratios of times taken side by side.
+"""Measure what guidance costs (counts of work and memory, ratios of times taken side by side) and how smooth
+the editors are.
 
     python scripts/bench.py [NAME] [--json] [--device cuda]
 
@@ -24,7 +25,7 @@ import host  # noqa: E402
 if TYPE_CHECKING:
     from benches import Figure, Skipped
 
-BENCHES = {"sg-i2v": "sg_i2v", "motionclone": "motionclone"}
+BENCHES = {"sg-i2v": "sg_i2v", "motionclone": "motionclone", "editors": "editors"}
 
 
 def main() -> int:

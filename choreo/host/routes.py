@@ -1,9 +1,11 @@
 """GET routes that show editors the frames of a file before anything has run.
 
 /choreo/v1/probe?name= · /choreo/v1/frame?name=&i=&max= · /choreo/v1/strip?name=&n=&h=
+/choreo/v1/scene?color=&shape=&x=&y=&half_size=&seed= (what Pocket Scene makes)
 
-Names are the host's ("cat.mp4 [input]") and stay within its folders. One file is decoded at a time, off
-the event loop; results are kept in the temp folder. What goes wrong is 4xx with {"error": sentence}.
+Names are the host's ("cat.mp4 [input]") and stay within its folders, or are those of the pack's own clips.
+One file is decoded at a time, off the event loop; results are kept in the temp folder. What goes wrong is
+4xx with {"error": sentence}.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from typing import Any
 from aiohttp import web
 
 from ..media.clip import ClipError, open_clip, pictures, spread
+from ..media.shipped import shipped
+from ..toy import world
 
 PREFIX = "/choreo/v1"
 MAX_SIDE = 1024
@@ -67,6 +71,15 @@ def register(routes: web.RouteTableDef) -> None:
 
         return await _answer(request, make)
 
+    @routes.get(f"{PREFIX}/scene")
+    async def scene(request: web.Request) -> web.StreamResponse:
+        loop = asyncio.get_running_loop()
+        try:
+            data = await loop.run_in_executor(_decoding, _scene, *_wished(request))
+        except Refused as refused:
+            return web.json_response({"error": str(refused)}, status=refused.status)
+        return web.Response(body=data, content_type="image/png", headers={"Cache-Control": "no-cache"})
+
 
 async def _answer(request: web.Request, make: Callable[[Source], web.Response]) -> web.StreamResponse:
     """Run `make` in the decoding thread; answer 304 where the browser has it, 4xx where it fails."""
@@ -91,13 +104,36 @@ def _located(name: str) -> Source:
     if not name:
         raise Refused(400, 'Which file? Give its name, as in "?name=cat.mp4 [input]".')
     try:
-        path = Path(folder_paths.get_annotated_filepath(name))
+        path = shipped(name) or Path(folder_paths.get_annotated_filepath(name))
         state = path.stat() if path.is_file() else None
     except (ValueError, OSError) as error:
         raise Refused(400, "This name leads outside ComfyUI's folders, or is no name of a file.") from error
     if state is None:
         raise Refused(404, "There is no such file: upload it again, or choose another.")
     return Source(path, f"{path} {state.st_mtime_ns} {state.st_size}")
+
+
+def _wished(request: web.Request) -> tuple[str, str, float, float, float, int]:
+    """The inputs of Pocket Scene."""
+    color, shape = request.query.get("color", ""), request.query.get("shape", "")
+    if color not in world.COLORS or shape not in world.SHAPES:
+        raise Refused(400, "There is no sprite of this colour and shape: take those of Pocket Scene.")
+    try:
+        x, y, half = (float(request.query.get(name, "")) for name in ("x", "y", "half_size"))
+    except ValueError as error:
+        raise Refused(400, "x, y and half_size must be numbers of pixels.") from error
+    if not all(0 <= value <= world.CANVAS for value in (x, y, half)):  # false for NaN
+        raise Refused(400, f"x, y and half_size must be from 0 to {world.CANVAS}.")
+    return color, shape, x, y, half, _whole(request, "seed", 0, 0, (1 << 31) - 1)
+
+
+def _scene(color: str, shape: str, x: float, y: float, half: float, seed: int) -> bytes:
+    from PIL import Image
+
+    out = io.BytesIO()
+    picture = world.still(color, shape, x, y, half, seed)[0]
+    Image.fromarray((picture * 255).round().byte().numpy()).save(out, "PNG")
+    return out.getvalue()
 
 
 def _whole(request: web.Request, name: str, default: int, low: int, high: int) -> int:

@@ -2,7 +2,7 @@
 // run.
 
 /** @typedef {{kind: string, label: string, w: number, h: number, count: number, fps: number,
- *   frame: (i: number) => Promise<CanvasImageSource>, close: () => void, strip?: () =>
+ *   cropped?: boolean, frame: (i: number) => Promise<CanvasImageSource>, close: () => void, strip?: () =>
  * Promise<CanvasImageSource[]>}} Source */
 /** @typedef {{w: number, h: number, frames: number, fps: number, codec?: string, vfr?: boolean}} Probe */
 

@@ -20,6 +20,7 @@ export class Model {
     this.frame = 0;
     this.object = '';
     this.mode = '';
+    /** @type {any} of the mask tool */ this.brush = undefined;
     this.text = '';
     this.error = '';
     this.readOnly = false;
@@ -76,6 +77,12 @@ export class Model {
     return this.entries.filter((entry) => this.selection.has(entry.id));
   }
 
+  /** The entries that a running gesture has changed. @returns {any[]} */
+  get moving() {
+    const before = this.before?.[listOf(this.kind)];
+    return before && before !== this.entries ? this.entries.filter((entry, i) => entry !== before[i]) : [];
+  }
+
   get problems() {
     return KIND[this.kind].problems(this.doc);
   }
@@ -95,12 +102,13 @@ export class Model {
     if (before === undefined || before === this.doc) return;
     if (!before[listOf(this.kind)]?.length)
       this.doc = { ...this.doc, space: { ...before.space, ...this.size() } };
-    if (write(this.doc).length > MAX_CHARACTERS) {
+    const text = write(this.doc);
+    if (text.length > MAX_CHARACTERS) {
       this.doc = before;
       return this.tell('refused');
     }
     this.history.push(before, gesture);
-    this.written();
+    this.written(text);
   }
 
   cancel() {
@@ -133,15 +141,17 @@ export class Model {
     this.written();
   }
 
-  written() {
-    this.text = write(this.doc);
+  /** @param {string} text */
+  written(text = write(this.doc)) {
+    this.text = text;
     this.keepSelection();
     this.tell('edit');
   }
 
   /** @param {Iterable<string>} ids */
   select(ids) {
-    this.selection = new Set(ids);
+    const selection = new Set(ids);
+    if (!same(selection, this.selection)) this.selection = selection;
     this.tell('select');
   }
 
@@ -153,7 +163,8 @@ export class Model {
 
   keepSelection() {
     const ids = new Set(this.entries.map((entry) => entry.id));
-    this.selection = new Set([...this.selection].filter((id) => ids.has(id)));
+    const left = new Set([...this.selection].filter((id) => ids.has(id)));
+    if (!same(left, this.selection)) this.selection = left;
     this.frame = Math.min(this.frame, this.lastFrame);
   }
 
@@ -164,12 +175,27 @@ export class Model {
 
   /** @param {any} entry */
   colorOf(entry) {
-    const color = this.objects.find((object) => object.id === entry.o)?.color;
-    return /^#[0-9a-f]{6}$/i.test(color ?? '') ? color : COLORS[0];
+    return colorsOf(this.objects).get(entry.o) ?? COLORS[0];
   }
 
   /** @param {any} entry */
   nameOf(entry) {
     return label(this.doc, entry);
   }
+}
+
+/** @param {Set<string>} a @param {Set<string>} b */
+const same = (a, b) => a.size === b.size && [...a].every((id) => b.has(id));
+
+/** @type {WeakMap<any[], Map<string, string>>} */
+const COLORS_OF = new WeakMap();
+
+/** The colours of objects, by their ids. @param {any[]} objects */
+function colorsOf(objects) {
+  let colors = COLORS_OF.get(objects);
+  if (!colors) {
+    const valid = objects.filter((object) => /^#[0-9a-f]{6}$/i.test(object.color ?? ''));
+    COLORS_OF.set(objects, (colors = new Map(valid.map((object) => [object.id, object.color]))));
+  }
+  return colors;
 }

@@ -41,7 +41,7 @@ export function viewUrl({ filename, subfolder = '', type = 'input' }) {
 
 /** Folder, file and kind of an annotated path such as "choreo/cat.mp4 [input]". @param {string} name */
 export function fileOf(name) {
-  const match = /^(.*?)(?: \[(input|output|temp)\])?$/.exec(name);
+  const match = /^(.*?)(?: \[(input|output|temp|choreo)\])?$/.exec(name);
   const path = match?.[1] ?? name;
   const cut = path.lastIndexOf('/');
   return {
@@ -137,6 +137,7 @@ export class NodePort {
   /** @param {any} view */
   set view(view) {
     VIEWS.set(this.viewKey, view);
+    (this.node.properties ??= {}).choreo_view = view;
   }
 
   /** Zoom of the graph, for the sharpness of our canvases. */

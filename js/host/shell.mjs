@@ -44,10 +44,11 @@ export async function open(element, node, name, kind, text) {
 /** Hear of a new file in the loader upstream. @param {any} node @param {WeakSet<object>} watched
  * @param {() => void} listener */
 function watchUpstream(node, watched, listener) {
-  const widget = upstreamFile(node, 'image')?.widget;
-  if (!widget || watched.has(widget)) return;
-  watched.add(widget);
-  chain(widget, 'callback', listener);
+  for (const widget of upstreamFile(node, 'image')?.widgets ?? []) {
+    if (watched.has(widget)) continue;
+    watched.add(widget);
+    chain(widget, 'callback', listener);
+  }
 }
 
 /** Call something after a method. @param {any} object @param {string} method

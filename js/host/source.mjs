@@ -28,8 +28,12 @@ export function sourceKey(node, docSource, sprite) {
 export async function openSource(node, docSource, sprite, fps, problems) {
   const found = upstreamFile(node, 'image');
   const own = docSource?.name && ['video', 'image'].includes(docSource.kind) ? docSource : null;
-  const attempts = [own && (() => openFile(own, fps)), found && (() => openFile(found, fps))];
-  if (sprite) attempts.push(() => openSprite(viewUrl(sprite), sprite));
+  const upstream = async () => ({ ...(await openFile(found, fps)), cropped: found?.cropped });
+  const run = sprite && (() => openSprite(viewUrl(sprite), sprite));
+  const attempts = [
+    own && (() => openFile(own, fps)),
+    ...(found?.cropped ? [run, upstream] : [found && upstream, run]),
+  ];
   for (const attempt of attempts) {
     try {
       if (attempt) return await attempt();
@@ -42,8 +46,9 @@ export async function openSource(node, docSource, sprite, fps, problems) {
 
 /** @param {any} file @param {number} fps @returns {Promise<Source>} */
 async function openFile(file, fps) {
+  if (file.path) return openImage(url(file.path), '');
+  const { filename: label, type } = fileOf(file.name);
   const address = viewUrl(fileOf(file.name));
-  const label = fileOf(file.name).filename;
   if (file.kind === 'image') return openImage(address, label);
   let probe = null;
   let reason = null;
@@ -53,8 +58,10 @@ async function openFile(file, fps) {
     reason = error;
   }
   try {
-    if (probe?.vfr || probe?.rotation) throw new Error('its frames come from the server');
-    return ranged(await openVideo(address, label, probe, file.fps || fps), file);
+    if (probe?.vfr || probe?.rotation || type === 'choreo')
+      throw new Error('its frames come from the server');
+    const video = await openVideo(address, label, probe, file.fps || fps);
+    return ranged(probe ? { ...video, strip: openServer(url, file.name, probe).strip } : video, file);
   } catch (error) {
     if (!probe) throw reason ?? error;
     return ranged({ ...openServer(url, file.name, probe), label }, file);

@@ -6,11 +6,13 @@ import { app } from '../../../scripts/app.js';
 const WIDGETS = ['file', 'video', 'image'];
 const VIDEO = /\.(mp4|m4v|mov|webm|mkv|avi|mpe?g|gif)( \[\w+\])?$/i;
 const PICTURE = /\.(png|jpe?g|webp|bmp|avif|tiff?)( \[\w+\])?$/i;
+const SCENE = ['color', 'shape', 'x', 'y', 'half_size', 'seed'];
 const HOPS = 32;
 const SUBGRAPH_INPUT = -10;
 
-/** @typedef {{name: string, kind: 'video' | 'image', start: number, step: number, fps: number, cropped:
- * boolean, widget: any}} Found */
+/** `path` is a route that draws the picture, where it is no file; `widgets` are what the picture depends on.
+ * @typedef {{name: string, kind: 'video' | 'image', start: number, step: number, fps: number, cropped:
+ * boolean, path?: string, widgets: any[]}} Found */
 
 /** The kind of a file by its name. @param {any} name @returns {'video' | 'image' | null} */
 function kindOf(name) {
@@ -23,7 +25,7 @@ export function upstreamFile(node, input) {
   let at = originOf(node, input);
   let cropped = false;
   for (let hop = 0; at && hop < HOPS; hop++) {
-    const found = fileIn(at.node, cropped);
+    const found = sceneIn(at.node, cropped) ?? fileIn(at.node, cropped);
     if (found) return found;
     cropped ||= /crop/i.test(at.node.type ?? '');
     at = before(at.node, at.slot);
@@ -46,8 +48,19 @@ function fileIn(node, cropped) {
     step: Number(value('select_every_nth')) || 1,
     fps: Number(value('force_rate')) || 0,
     cropped,
-    widget,
+    widgets: [widget],
   };
+}
+
+/** What Pocket Scene will make, if all of it is known. @param {any} node @param {boolean} cropped
+ * @returns {Found | null} */
+function sceneIn(node, cropped) {
+  const widgets = (node.widgets ?? []).filter((/** @type {any} */ w) => SCENE.includes(w.name));
+  const linked = node.inputs?.some?.((/** @type {any} */ i) => i.link != null);
+  if (node.type !== 'ChoreoPocketScene' || linked || widgets.length < SCENE.length) return null;
+  const values = widgets.map((/** @type {any} */ w) => [w.name, String(w.value)]);
+  const path = `/choreo/v1/scene?${new URLSearchParams(values)}`;
+  return { name: path, path, kind: 'image', start: 0, step: 1, fps: 0, cropped, widgets };
 }
 
 /** Where an input's link begins. @param {any} node @param {string | number} input @returns {any} */

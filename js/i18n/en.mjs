@@ -147,5 +147,6 @@ export default {
   said_seeded: 'Taken from the linked data',
   reseeding: 'The linked data is taken again at the next run.',
   drawn_for: 'Drawn for {from}; the node makes {to} and stretches it.',
+  cropped: 'A node before this one crops: the picture shows more than what arrives. Run once to see it.',
   shown_from: 'The picture is {from}; it is shown stretched to {to}.',
 };

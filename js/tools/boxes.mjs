@@ -5,7 +5,7 @@ import { EASES } from '../core/curve.mjs';
 import { changed } from '../core/edits.mjs';
 import { t } from '../i18n/texts.mjs';
 import { drawing, handleDragging, keyDragging, moving, resizing } from './boxes_gestures.mjs';
-import { paintBoxes } from './boxes_paint.mjs';
+import { paintBoxes, paintStill } from './boxes_paint.mjs';
 import { cornerAt, CORNERS, handlesOf, movedAt, placeOf, resized, withSize } from './boxes_shape.mjs';
 import { nearest, retimed, segmentAt, shifted, withoutKey } from './ways.mjs';
 
@@ -110,6 +110,7 @@ export const boxes = {
   },
 
   paint: paintBoxes,
+  paintStill,
 
   /** Numbers and choices of the selection. @param {Model} model */
   fields(model) {

@@ -7,15 +7,21 @@ import { wayOf } from './ways.mjs';
 /** @typedef {import('../core/model.mjs').Model} Model */
 /** @typedef {import('../core/pen.mjs').Pen} Pen */
 
+/** The ways, which do not change with the frame. @param {Pen} pen @param {Model} model @param {any[]} boxes
+ * @param {{playing: boolean}} state */
+export function paintStill(pen, model, boxes, { playing }) {
+  for (const box of boxes.filter((b) => b.k.length > 1))
+    paintWay(pen, model, box, model.selection.has(box.id) && !playing);
+}
+
 /** @param {Pen} pen @param {Model} model @param {{playing: boolean, hover: any}} state */
 export function paintBoxes(pen, model, { playing, hover }) {
   const wrong = new Map(model.problems.map(({ id, text }) => [id, text]));
   for (const box of model.entries) {
     if (model.hidden.has(box.id)) continue;
     const selected = model.selection.has(box.id) && !playing;
-    const color = model.colorOf(box);
-    if (box.k.length > 1) paintWay(pen, model, box, color, selected);
-    paintBody(pen, model, box, color, {
+    if (box.k.length > 1 && selected) paintKeys(pen, model, box);
+    paintBody(pen, model, box, model.colorOf(box), {
       selected,
       wrong: wrong.has(box.id),
       hover: hover?.box?.id === box.id,
@@ -23,13 +29,18 @@ export function paintBoxes(pen, model, { playing, hover }) {
   }
 }
 
-/** @param {Pen} pen @param {Model} model @param {any} box @param {string} color @param {boolean} selected */
-function paintWay(pen, model, box, color, selected) {
+/** @param {Pen} pen @param {Model} model @param {any} box @param {boolean} selected */
+function paintWay(pen, model, box, selected) {
+  const color = model.colorOf(box);
   pen.line(wayOf(box, model.space), { color, width: 1.25, alpha: selected ? 0.95 : 0.5 });
   const dots = dotsOf(model, box);
   pen.dots(dots, selected ? 2.4 : 1.8, { color, alpha: selected ? 1 : 0.65 });
-  if (!selected) return;
-  labelDots(pen, dots);
+  if (selected) labelDots(pen, dots);
+}
+
+/** @param {Pen} pen @param {Model} model @param {any} box */
+function paintKeys(pen, model, box) {
+  const color = model.colorOf(box);
   for (const key of box.k) {
     const [, , w, h] = placeOf(model, box, key.f);
     if (key.f !== model.frame) pen.box([key.x, key.y, w, h], { color, width: 1, alpha: 0.3, dash: [4, 4] });

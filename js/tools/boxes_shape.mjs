@@ -1,7 +1,7 @@
 // Shapes of boxes: where one is, and how a change of place or size becomes keys.
 
 import { sampler, timesOf } from '../core/boxes.mjs';
-import { once, withKey } from './ways.mjs';
+import { once, placeAt, withKey } from './ways.mjs';
 
 /** @typedef {[number, number]} Point */
 /** @typedef {import('../core/model.mjs').Model} Model */
@@ -19,8 +19,7 @@ export const CORNERS = /** @type {Point[]} */ ([
 
 /** [cx, cy, w, h] of a box at a frame. @param {Model} model @param {any} box @param {number} frame */
 export function placeOf(model, box, frame = model.frame) {
-  const { space } = model;
-  return once(box, `sampler ${space.w} ${space.h}`, () => sampler(box, space))(frame);
+  return placeAt(box, model.space, frame, sampler);
 }
 
 /** The places of a box in the frames of the video to make. @param {Model} model @param {any} box */

@@ -20,6 +20,14 @@ export function brushOf(model) {
 
 export const mask = {
   kind: 'mask',
+
+  /** The brush as it was. @param {Model} model @param {any} saved */
+  takeBrush(model, saved) {
+    const brush = brushOf(model);
+    for (const name of ['r', 'hd', 'opacity'])
+      if (saved[name] > 0 && saved[name] <= 1) brush[name] = saved[name];
+  },
+
   modes: ['brush', 'eraser', 'polygon', 'rect'],
   start: 'brush',
   always: true,

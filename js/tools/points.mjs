@@ -3,8 +3,8 @@
 import { added, changed, freshId, withObject } from '../core/edits.mjs';
 import { INTERPS, sampler } from '../core/points.mjs';
 import { t } from '../i18n/texts.mjs';
-import { paintPoints } from './points_paint.mjs';
-import { nearest, once, straight } from './ways.mjs';
+import { paintPoints, paintStill } from './points_paint.mjs';
+import { placeAt, straight } from './ways.mjs';
 
 /** @typedef {[number, number]} Point */
 /** @typedef {import('../core/model.mjs').Model} Model */
@@ -14,8 +14,7 @@ const GRIP = 10;
 
 /** [x, y, visible] of a point at a frame. @param {Model} model @param {any} point @param {number} frame */
 export function placeOf(model, point, frame = model.frame) {
-  const { space } = model;
-  return once(point, `sampler ${space.w} ${space.h}`, () => sampler(point, space))(frame);
+  return placeAt(point, model.space, frame, sampler);
 }
 
 export const points = {
@@ -39,10 +38,15 @@ export const points = {
 
   /** @param {Model} model @param {Touch} touch @returns {any} */
   hit(model, { point, px }) {
-    const shown = model.entries.filter((p) => !model.hidden.has(p.id));
-    const places = shown.map((p) => /** @type {Point} */ (placeOf(model, p)));
-    const at = nearest(places, point, [px[0] * GRIP, px[1] * GRIP]);
-    return at < 0 ? null : { what: 'body', id: shown[at].id, entry: shown[at] };
+    const [rx, ry] = [px[0] * GRIP, px[1] * GRIP];
+    let best = 1;
+    /** @type {any} */ let entry = null;
+    for (const p of model.entries) {
+      const [x, y] = placeOf(model, p);
+      const away = ((x - point[0]) / rx) ** 2 + ((y - point[1]) / ry) ** 2;
+      if (away <= best && !model.hidden.has(p.id)) [best, entry] = [away, p];
+    }
+    return entry && { what: 'body', id: entry.id, entry };
   },
 
   /** @param {Model} model @param {Touch} touch */
@@ -116,6 +120,7 @@ export const points = {
   },
 
   paint: paintPoints,
+  paintStill,
 
   /** @param {Model} model */
   fields(model) {

@@ -1,42 +1,67 @@
 // How points look: seen ones are discs, hidden ones rings, "not this" crosses; where they were is thin.
+// Ways rest on the still layer; the points themselves are drawn in every frame.
 
+import { sampler } from '../core/points.mjs';
 import { placeOf } from './points.mjs';
 
-const MANY = 500; // from here on points are drawn in one stroke a colour
+const MANY = 500; // from here on points are small, and those with one key rest, too
 
 /** @typedef {import('../core/pen.mjs').Pen} Pen */
 /** @typedef {import('../core/model.mjs').Model} Model */
 
-/** @param {Pen} pen @param {Model} model @param {{playing: boolean, hover: any}} state */
-export function paintPoints(pen, model, { playing, hover }) {
-  const shown = model.entries.filter((point) => !model.hidden.has(point.id));
+/** What does not change with the frame. @param {Pen} pen @param {Model} model @param {any[]} points
+ * @param {{playing: boolean}} state */
+export function paintStill(pen, model, points, { playing }) {
   const selected = (/** @type {any} */ point) => !playing && model.selection.has(point.id);
-  paintWays(pen, model, shown, selected);
-  if (shown.length > MANY) return paintMany(pen, model, shown);
-  for (const point of shown)
-    paintPoint(pen, model, point, { selected: selected(point), hover: hover?.id === point.id });
+  for (const { path, style } of waysOf(pen, model, points, selected)) pen.path(path, style);
+  for (const point of points.filter(selected)) paintKeys(pen, point, model.colorOf(point));
+  if (model.entries.length > MANY) paintMany(pen, model, points.filter(rests));
 }
 
-/** The ways of all points, one stroke a colour and dash: 200 points of 49 keys must stay smooth.
- * @param {Pen} pen @param {Model} model @param {any[]} shown @param {(point: any) => boolean} selected */
-function paintWays(pen, model, shown, selected) {
-  /** @type {Map<string, {path: Path2D, style: any}>} */ const groups = new Map();
+/** What moves with the frame. @param {Pen} pen @param {Model} model
+ * @param {{playing: boolean, hover: any, moving: any[]}} state */
+export function paintPoints(pen, model, { playing, hover, moving }) {
+  const many = model.entries.length > MANY;
+  const shown = model.entries.filter(
+    (p) => !model.hidden.has(p.id) && !(many && rests(p) && !moving.includes(p)),
+  );
+  if (many) return paintMany(pen, model, shown);
   for (const point of shown) {
+    const selected = !playing && model.selection.has(point.id);
+    paintPoint(pen, model, point, selected, hover?.id === point.id);
+  }
+}
+
+/** @param {any} point */
+const rests = (point) => point.k.length === 1;
+
+/** The ways of points, one path a look. @param {Pen} pen @param {Model} model @param {any[]} points
+ * @param {(point: any) => boolean} selected */
+function waysOf(pen, model, points, selected) {
+  /** @type {Map<string, {path: Path2D, style: any}>} */ const groups = new Map();
+  for (const point of points) {
     const [color, strong] = [model.colorOf(point), selected(point)];
-    for (let i = 1; i < point.k.length; i++) {
-      const from = point.k[i - 1];
-      const dash = from[3] === 0 ? [2, 5] : point.interp === 'hold' ? [1, 6] : [];
-      const key = `${color} ${dash} ${strong}`;
-      if (!groups.has(key)) {
-        groups.set(key, { path: new Path2D(), style: { color, width: 1, dash, alpha: strong ? 0.9 : 0.4 } });
-      }
-      const path = groups.get(key)?.path;
-      path?.moveTo(...pen.at([from[1], from[2]]));
-      path?.lineTo(...pen.at([point.k[i][1], point.k[i][2]]));
+    for (let i = 1; i < point.k.length; ) {
+      const first = i - 1;
+      const hides = point.k[first][3] === 0;
+      while (i < point.k.length && (point.k[i - 1][3] === 0) === hides) i++;
+      const dash = hides ? [2, 5] : point.interp === 'hold' ? [1, 6] : [];
+      const look = `${color} ${dash} ${strong}`;
+      const style = { color, width: 1, dash, alpha: strong ? 0.9 : 0.4 };
+      if (!groups.has(look)) groups.set(look, { path: new Path2D(), style });
+      pen.trace(/** @type {any} */ (groups.get(look)).path, wayOf(model, point, point.k.slice(first, i)));
     }
   }
-  for (const { path, style } of groups.values()) pen.path(path, style);
-  for (const point of shown.filter(selected)) paintKeys(pen, point, model.colorOf(point));
+  return groups.values();
+}
+
+/** Points of a way through some keys. @param {Model} model @param {any} point @param {any[]} keys */
+function wayOf({ space }, point, keys) {
+  if (point.interp !== 'smooth') return keys.map(([, x, y]) => [x, y]);
+  const at = sampler(point, space);
+  const [first, last] = [keys[0][0], keys[keys.length - 1][0]];
+  const steps = Math.min((keys.length - 1) * 12, 2000);
+  return Array.from({ length: steps + 1 }, (_, n) => at(first + ((last - first) * n) / steps));
 }
 
 /** @param {Pen} pen @param {any} point @param {string} color */
@@ -47,39 +72,32 @@ function paintKeys(pen, point, color) {
   }
 }
 
-/** @param {Pen} pen @param {Model} model @param {any} point
- * @param {{selected: boolean, hover: boolean}} state */
-function paintPoint(pen, model, point, { selected, hover }) {
-  const [x, y, seen] = placeOf(model, point);
+/** @param {Pen} pen @param {Model} model @param {any} point @param {boolean} selected
+ * @param {boolean} hover */
+function paintPoint(pen, model, point, selected, hover) {
+  const place = placeOf(model, point);
   const color = model.colorOf(point);
-  const known =
-    point.interp !== 'track' || point.k.some((/** @type {any} */ key) => key[0] === Math.round(model.frame));
+  const frame = Math.round(model.frame);
+  const known = point.interp !== 'track' || point.k.some((/** @type {any} */ key) => key[0] === frame);
   const alpha = known ? 1 : 0.45;
   const radius = selected || hover ? 6.5 : 5;
-  if (point.neg) {
-    const [cx, cy] = pen.at([x, y]);
-    const r = radius * 0.8;
-    const cross = new Path2D(`M${cx - r} ${cy - r}l${2 * r} ${2 * r}M${cx - r} ${cy + r}l${2 * r} ${-2 * r}`);
-    pen.path(cross, { color: selected ? '#fff' : '#ff5d5d', width: 2.5, alpha });
-  } else if (seen)
-    pen.dot([x, y], radius, {
-      color: selected ? '#fff' : 'rgba(255,255,255,.75)',
-      fill: color,
-      width: selected ? 2 : 1.25,
-      alpha,
-    });
-  else pen.dot([x, y], radius, { color, width: 2, alpha });
-  if (selected || hover) pen.text(model.nameOf(point), [x, y], 10, -8);
+  if (point.neg)
+    pen.stamp('cross', [place], radius * 0.8, { color: selected ? '#fff' : '#ff5d5d', width: 2.5, alpha });
+  else if (!place[2]) pen.dot(place, radius, { color, width: 2, alpha });
+  else {
+    const rim = selected ? '#fff' : 'rgba(255,255,255,.75)';
+    pen.dot(place, radius, { color: rim, fill: color, width: selected ? 2 : 1.25, alpha });
+  }
+  if (selected || hover) pen.text(model.nameOf(point), place, 10, -8);
 }
 
 /** @param {Pen} pen @param {Model} model @param {any[]} shown */
 function paintMany(pen, model, shown) {
-  /** @type {Map<string, [number, number][]>} */ const byColor = new Map();
+  /** @type {Map<string, any[]>} */ const byColor = new Map();
   for (const point of shown) {
     const color = model.selection.has(point.id) ? '#ffffff' : model.colorOf(point);
-    const [x, y] = placeOf(model, point);
     if (!byColor.has(color)) byColor.set(color, []);
-    byColor.get(color)?.push([x, y]);
+    byColor.get(color)?.push(placeOf(model, point));
   }
   for (const [color, places] of byColor) pen.dots(places, 3, { color });
 }

@@ -1,26 +1,17 @@
 // The stroke tool: draw a way free-hand or point by point, or pin a resting point.
 
 import { changed } from '../core/edits.mjs';
-import { timesOf } from '../core/boxes.mjs';
-import { curveOf, distance, framesOf, PATHS, sampler, TIMINGS } from '../core/strokes.mjs';
+import { distance, framesOf, PATHS, TIMINGS } from '../core/strokes.mjs';
 import { t } from '../i18n/texts.mjs';
 import { adding, freehand, keyDragging, moving, pinning } from './strokes_gestures.mjs';
-import { nearest, once, retimed, shifted, wayOf } from './ways.mjs';
+import { lineOf, paintStill, paintStrokes } from './strokes_paint.mjs';
+import { nearest, retimed, shifted } from './ways.mjs';
 
 /** @typedef {[number, number]} Point */
 /** @typedef {import('../core/model.mjs').Model} Model */
 /** @typedef {{point: Point, px: Point, shift: boolean, alt: boolean, ctrl: boolean}} Touch */
 
 const GRIP = 9;
-
-/** @param {any} stroke @param {any} space */
-const lineOf = (stroke, space) => wayOf(stroke, space, curveOf);
-
-/** Where a stroke is at a frame. @param {Model} model @param {any} stroke @param {number} frame */
-export function placeOf(model, stroke, frame) {
-  const { space } = model;
-  return once(stroke, `sampler ${space.w} ${space.h} ${space.frames}`, () => sampler(stroke, space))(frame);
-}
 
 export const strokes = {
   kind: 'strokes',
@@ -106,14 +97,8 @@ export const strokes = {
   within: (_model, stroke, [x0, y0, x1, y1]) =>
     stroke.k.every((/** @type {any} */ k) => k.x >= x0 && k.x <= x1 && k.y >= y0 && k.y <= y1),
 
-  /** @param {import('../core/pen.mjs').Pen} pen @param {Model} model @param {any} state */
-  paint(pen, model, { playing, hover }) {
-    for (const stroke of model.entries) {
-      if (model.hidden.has(stroke.id)) continue;
-      const selected = !playing && (model.selection.has(stroke.id) || hover?.id === stroke.id);
-      paintStroke(pen, model, stroke, selected);
-    }
-  },
+  paint: paintStrokes,
+  paintStill,
 
   /** @param {Model} model */
   fields(model) {
@@ -161,43 +146,4 @@ function isOn(way, p, px) {
   const at = way.map(([x, y]) => /** @type {Point} */ ([x / px[0], y / px[1]]));
   const q = /** @type {Point} */ ([p[0] / px[0], p[1] / px[1]]);
   return at.some((b, i) => distance(q, at[Math.max(i - 1, 0)], b) < GRIP);
-}
-
-/** @param {import('../core/pen.mjs').Pen} pen @param {Model} model @param {any} stroke
- * @param {boolean} selected */
-function paintStroke(pen, model, stroke, selected) {
-  const color = model.colorOf(stroke);
-  const { space } = model;
-  const { frames } = model.size();
-  const dash = stroke.role === 'camera' ? [3, 5] : [];
-  if (stroke.k.length > 1) {
-    pen.line(lineOf(stroke, space), { color, width: selected ? 2 : 1.5, dash, alpha: selected ? 1 : 0.8 });
-    const dots = once(stroke, `dots ${space.w} ${space.h} ${space.frames} ${frames}`, () =>
-      timesOf(space, frames).map(sampler(stroke, space)),
-    );
-    pen.dots(dots, selected ? 2.2 : 1.7, { color: '#fff', alpha: selected ? 1 : 0.7 });
-    arrow(pen, lineOf(stroke, space), color);
-  }
-  if (selected && stroke.k.length <= 64) {
-    for (const key of stroke.k) pen.diamond([key.x, key.y], 5, { color: '#fff', fill: color, width: 1.25 });
-  }
-  const now = placeOf(model, stroke, model.frame);
-  if (stroke.k.length === 1) pen.dot(now, 9, { color, width: 1.5, dash: [3, 3] });
-  pen.dot(now, 4.5, { color: '#fff', fill: color, width: 1.5 });
-  if (selected) pen.text(model.nameOf(stroke), now, 9, -7);
-}
-
-/** The head at the end of a way. @param {import('../core/pen.mjs').Pen} pen @param {Point[]} way
- * @param {string} color */
-function arrow(pen, way, color) {
-  const end = pen.at(way[way.length - 1]);
-  const before = way
-    .toReversed()
-    .map((p) => pen.at(p))
-    .find(([x, y]) => Math.hypot(x - end[0], y - end[1]) > 9);
-  if (!before) return;
-  const angle = Math.atan2(end[1] - before[1], end[0] - before[0]);
-  const side = (/** @type {number} */ by) =>
-    `${end[0] - 9 * Math.cos(angle + by)} ${end[1] - 9 * Math.sin(angle + by)}`;
-  pen.path(new Path2D(`M${side(0.5)}L${end[0]} ${end[1]}L${side(-0.5)}`), { color, width: 2 });
 }

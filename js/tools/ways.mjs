@@ -16,6 +16,28 @@ export function once(entry, name, make) {
   return values.get(name);
 }
 
+/** @typedef {{w: number, h: number, frames: number, frame: number, place: any,
+ * sample: (frame: number) => any}} Place */
+
+/** @type {WeakMap<object, Place>} */
+const PLACES = new WeakMap();
+
+/** Where an entry is at a frame; interpolated once, however often a frame asks. @param {any} entry
+ * @param {any} space @param {number} frame
+ * @param {(entry: any, space: any) => (frame: number) => any} sampler */
+export function placeAt(entry, { w, h, frames }, frame, sampler) {
+  let known = PLACES.get(entry);
+  if (!known || known.w !== w || known.h !== h || known.frames !== frames) {
+    known = { w, h, frames, frame: NaN, place: null, sample: sampler(entry, { w, h, frames }) };
+    PLACES.set(entry, known);
+  }
+  if (known.frame !== frame) {
+    known.place = known.sample(frame);
+    known.frame = frame;
+  }
+  return known.place;
+}
+
 /** Points of the drawn way, dense enough for the eye. @param {any} entry @param {any} space
  * @param {typeof curveOf} curve @returns {Point[]} */
 export function wayOf(entry, space, curve = curveOf) {

@@ -97,7 +97,8 @@ export class Bar {
 
   updateTime() {
     const { model } = this.editor;
-    this.time.textContent = `${Math.round(model.frame)} / ${model.lastFrame}`;
+    const words = `${Math.round(model.frame)} / ${model.lastFrame}`;
+    if (words !== this.time.textContent) this.time.textContent = words;
   }
 
   /** @param {any} pressed @param {string} name */

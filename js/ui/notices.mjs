@@ -28,7 +28,8 @@ export class Notices {
     const [problem] = model.entries.length ? model.problems : [];
     const hint = model.entries.length || model.error ? '' : t(`hint_${model.kind}`);
     const linked = model.readOnly ? t('linked_note') : '';
-    const words = this.message || linked || problem?.text || this.stretched() || hint;
+    const shape = this.stretched();
+    const words = this.message || linked || problem?.text || shape || this.cropped() || hint;
     this.line.replaceChildren(words);
     this.line.hidden = !words || Boolean(model.error);
     this.line.classList.toggle(
@@ -37,18 +38,27 @@ export class Notices {
     );
   }
 
-  /** Says where picture, drawing and node differ in shape by more than 1 %. */
+  /** Says where picture, drawing and node differ in shape by more than 1 %, and has the stage outline it. */
   stretched() {
-    const { model, frames } = this.editor;
+    const { model, frames, stage } = this.editor;
     const to = model.size();
     const shapes = [
       model.entries.length && ['drawn_for', model.doc.space],
       frames?.source && ['shown_from', frames.source],
     ];
-    const wrong = shapes.find((of) => of && Math.abs((of[1].w * to.h) / (of[1].h * to.w) - 1) > 0.01);
+    const differ = (/** @type {any} */ a, /** @type {any} */ b) =>
+      Math.abs((a.w * b.h) / (a.h * b.w) - 1) > 0.01;
+    const wrong = shapes.find((of) => of && differ(of[1], to));
+    const others = frames?.source ? [to, frames.source] : [to];
+    stage.outlines = others.filter((shape) => differ(shape, model.space));
     if (!wrong) return '';
     const words = (/** @type {any} */ { w, h }) => `${w} × ${h}`;
     return t(wrong[0], { from: words(wrong[1]), to: words(to) });
+  }
+
+  /** Says that the loaded file is cropped on its way here, so the picture shows more than the node gets. */
+  cropped() {
+    return this.editor.frames?.source?.cropped ? t('cropped') : '';
   }
 
   showBroken() {

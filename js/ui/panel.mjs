@@ -13,6 +13,9 @@ export class Panel {
     this.editor = editor;
     this.model = editor.model;
     this.active = 0;
+    /** @type {Map<string, any>} the fields as they are now */ this.now = new Map();
+    /** @type {Map<string, any>} */ this.inputs = new Map();
+    /** @type {any[] | undefined} */ this.known = undefined;
     const id = `choreo-list-${++count}`;
     this.list = el('ul', {
       id,
@@ -35,10 +38,20 @@ export class Panel {
     this.root = el('div', { className: 'choreo-panel' }, this.picker, this.list, this.fields);
   }
 
+  /** Whether the panel is open; full screen it is unless closed. */
+  get open() {
+    return this.editor.root.classList.contains('choreo-with-panel') !== this.editor.full;
+  }
+
   update() {
-    if (!this.root.isConnected || !this.root.offsetParent) return;
+    if (!this.open) return;
     this.updateList();
-    if (!this.fields.contains(document.activeElement)) this.updateFields();
+    this.updateFrame();
+  }
+
+  /** Only what depends on the frame: the list does not. */
+  updateFrame() {
+    if (this.open && !this.fields.contains(document.activeElement)) this.updateFields();
   }
 
   updateList() {
@@ -118,13 +131,28 @@ export class Panel {
   updateFields() {
     const { model, editor } = this;
     const entry = model.selected[0];
-    if (!entry && !editor.tool.always)
-      return this.fields.replaceChildren(el('p', { className: 'choreo-none' }, t('pick')));
     const object = model.objects.find((o) => o.id === entry?.o);
-    const parts = object ? [this.identity(object)] : [];
-    for (const field of editor.tool.fields(model))
-      parts.push(field.options ? this.choice(field) : this.number(field));
-    this.fields.replaceChildren(...parts);
+    const fields = entry || editor.tool.always ? editor.tool.fields(model) : [];
+    this.now = new Map(fields.map((/** @type {any} */ field) => [field.name, field]));
+    const words = fields.map((/** @type {any} */ f) => `${f.name} ${f.options ? f.value : ''}`);
+    const key = [entry?.id, object, model.editable, words.join()];
+    if (key.every((part, i) => part === this.known?.[i])) return this.updateNumbers(fields);
+    this.known = key;
+    this.inputs.clear();
+    const none = el('p', { className: 'choreo-none' }, t('pick'));
+    this.fields.replaceChildren(
+      ...(object ? [this.identity(object)] : []),
+      ...fields.map((/** @type {any} */ field) => (field.options ? this.choice(field) : this.number(field))),
+      ...(fields.length ? [] : [none]),
+    );
+  }
+
+  /** The fields in the page fit: they only get their numbers. @param {any[]} fields */
+  updateNumbers(fields) {
+    for (const field of fields) {
+      const input = this.inputs.get(field.name);
+      if (input && input.value !== shown(field)) input.value = shown(field);
+    }
   }
 
   /** @param {any} object */
@@ -158,12 +186,14 @@ export class Panel {
     const input = el('input', {
       type: 'number',
       step: field.step ?? 1,
-      value: String(Math.round(field.value * 100) / 100),
+      value: shown(field),
       'aria-label': t(field.name),
       disabled: !this.model.editable,
       onchange: () =>
-        Number.isFinite(input.valueAsNumber) && field.set(Math.max(input.valueAsNumber, field.low ?? -1e6)),
+        Number.isFinite(input.valueAsNumber) &&
+        this.now.get(field.name).set(Math.max(input.valueAsNumber, field.low ?? -1e6)),
     });
+    this.inputs.set(field.name, input);
     return el('label', { className: 'choreo-number' }, el('span', {}, t(field.name)), input);
   }
 
@@ -175,9 +205,12 @@ export class Panel {
       icon: field.name === 'ease' && value in ICONS ? value : undefined,
     }));
     const row = choices(t(field.name), options, field.value, (value) => {
-      field.set(value);
+      this.now.get(field.name).set(value);
       this.editor.focus();
     });
     return el('div', { className: 'choreo-field' }, el('span', {}, t(field.name)), row);
   }
 }
+
+/** @param {any} field */
+const shown = (field) => String(Math.round(field.value * 100) / 100);

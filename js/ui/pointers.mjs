@@ -53,6 +53,7 @@ export class Pointers {
     event.preventDefault();
     editor.focus();
     stage.root.setPointerCapture(event.pointerId);
+    stage.hold(true);
     this.fingers.set(event.pointerId, stage.point(event));
     if (this.fingers.size > 1) return this.pinch();
     const touch = this.touch(event);
@@ -88,11 +89,14 @@ export class Pointers {
   /** @param {PointerEvent} event @param {boolean} cancelled */
   up(event, cancelled = false) {
     if (event.button === 1 && !this.gesture && this.editor.host.passPointer(event)) return;
-    if (!this.fingers.delete(event.pointerId) || !this.gesture) return;
+    const known = this.fingers.delete(event.pointerId);
+    const touch = this.touch(event);
+    if (!this.fingers.size) this.stage.hold(false);
+    if (!known || !this.gesture) return;
     const { gesture } = this;
     this.gesture = null;
     if (cancelled) return this.editor.model.cancel();
-    gesture.release?.(this.touch(event), this.start !== undefined);
+    gesture.release?.(touch, this.start !== undefined);
     this.editor.model.commit();
     this.editor.update();
   }

@@ -1,4 +1,4 @@
-// The picture and the drawing over it, on two canvases; redrawn only when something changed and it can be
+// The picture, what rests and what moves, on three canvases; each redrawn only when it changed and can be
 // seen.
 
 import { Pen } from '../core/pen.mjs';
@@ -11,6 +11,7 @@ export class Stage {
     this.view = new Viewport();
     this.scale = scale;
     this.back = el('canvas', { className: 'choreo-layer', 'aria-hidden': 'true' });
+    this.still = el('canvas', { className: 'choreo-layer', 'aria-hidden': 'true' });
     this.front = el('canvas', { className: 'choreo-layer', 'aria-hidden': 'true' });
     this.root = el(
       'div',
@@ -21,10 +22,17 @@ export class Stage {
         'aria-describedby': describedBy,
       },
       this.back,
+      this.still,
       this.front,
     );
     /** @type {CanvasImageSource | null} */ this.picture = null;
     /** @type {((pen: Pen) => void)} */ this.paint = () => {};
+    /** @type {((pen: Pen) => void)} */ this.paintStill = () => {};
+    /** @type {() => any[]} what the still layer shows */ this.stillKey = () => [];
+    /** @type {any[]} */ this.key = [];
+    /** @type {DOMRect | null} */ this.held = null;
+    this.cursor = '';
+    /** @type {{w: number, h: number}[]} other shapes to show */ this.outlines = [];
     this.dirty = { back: true, front: true };
     this.visible = true;
     this.due = 0;
@@ -58,9 +66,21 @@ export class Stage {
     const start = performance.now();
     const ratio = Math.min(devicePixelRatio * this.scale(), 2);
     if (this.dirty.back) this.drawPicture(this.ready(this.back, ratio));
-    if (this.dirty.front) this.paint(new Pen(this.ready(this.front, ratio), this.view));
+    if (this.dirty.front) {
+      this.drawStill(ratio);
+      this.paint(new Pen(this.ready(this.front, ratio), this.view, ratio));
+    }
     this.dirty = { back: false, front: false };
     this.cost = performance.now() - start;
+  }
+
+  /** What rests, if it is not what was drawn last. @param {number} ratio */
+  drawStill(ratio) {
+    const { x, y, w, h } = this.view.rect();
+    const key = [ratio, x, y, w, h, this.view.width, this.view.height, ...this.stillKey()];
+    if (key.length === this.key.length && key.every((part, i) => part === this.key[i])) return;
+    this.key = key;
+    this.paintStill(new Pen(this.ready(this.still, ratio), this.view, ratio));
   }
 
   /** A cleared canvas of the right size. @param {HTMLCanvasElement} canvas @param {number} ratio */
@@ -85,14 +105,26 @@ export class Stage {
     } else drawThirds(context, x, y, w, h);
     context.strokeStyle = 'rgba(255,255,255,.22)';
     context.strokeRect(x - 0.5, y - 0.5, w + 1, h + 1);
+    for (const shape of this.outlines) drawOutline(context, this.view.rect(), shape);
   }
 
   /** A point of an event in CSS pixels of the view, whatever the graph's zoom. @param {MouseEvent} event
    * @returns {[number, number]} */
   point(event) {
-    const box = this.root.getBoundingClientRect();
+    const box = this.held ?? this.root.getBoundingClientRect();
     const zoom = box.width ? this.view.width / box.width : 1;
     return [(event.clientX - box.left) * zoom, (event.clientY - box.top) * zoom];
+  }
+
+  /** Where the stage is stays known while a gesture runs: no layout is read in its frames.
+   * @param {boolean} on */
+  hold(on) {
+    this.held = on ? this.root.getBoundingClientRect() : null;
+  }
+
+  /** @param {string} cursor */
+  showCursor(cursor) {
+    if (cursor !== this.cursor) this.root.style.cursor = this.cursor = cursor;
   }
 
   dispose() {
@@ -111,4 +143,15 @@ function drawThirds(context, x, y, w, h) {
     context.fillRect(x + w * part, y, 1, h);
     context.fillRect(x, y + h * part, w, 1);
   }
+}
+
+/** The largest part of the canvas with another shape, dashed. @param {CanvasRenderingContext2D} context
+ * @param {{x: number, y: number, w: number, h: number}} rect @param {{w: number, h: number}} shape */
+function drawOutline(context, { x, y, w, h }, shape) {
+  const scale = Math.min(w / shape.w, h / shape.h);
+  const [width, height] = [shape.w * scale, shape.h * scale];
+  context.strokeStyle = '#ffc857';
+  context.setLineDash([6, 5]);
+  context.strokeRect(x + (w - width) / 2, y + (h - height) / 2, width, height);
+  context.setLineDash([]);
 }

@@ -1,5 +1,7 @@
-// The timeline: a real range input, which holds the editor's focus, under a canvas with ticks and keys.
+// The timeline: a real range input, which holds the editor's focus, under canvases: ticks and keys rest, the
+// head moves.
 
+import { shapeStamp } from '../core/stamps.mjs';
 import { el } from './dom.mjs';
 
 const PAD = 9;
@@ -21,9 +23,18 @@ export class Timeline {
       oninput: () => model.seek(Number(this.input.value)),
     });
     this.canvas = el('canvas', { className: 'choreo-ticks', 'aria-hidden': 'true' });
-    this.root = el('div', { className: 'choreo-track' }, this.canvas, this.input);
+    this.head = el('canvas', { className: 'choreo-layer', 'aria-hidden': 'true' });
+    this.root = el('div', { className: 'choreo-track' }, this.canvas, this.head, this.input);
     /** @type {CanvasImageSource[]} */ this.pictures = [];
-    this.sizes = new ResizeObserver(() => this.draw());
+    this.size = [0, 0];
+    /** @type {any[]} */ this.key = [];
+    this.due = 0;
+    this.shown = -1;
+    this.words = '';
+    this.sizes = new ResizeObserver(() => {
+      this.size = [this.root.clientWidth, this.root.clientHeight];
+      this.redraw();
+    });
     this.sizes.observe(this.root);
     this.listen();
   }
@@ -93,29 +104,61 @@ export class Timeline {
 
   update() {
     const { model, input } = this;
-    input.max = String(model.lastFrame);
-    input.value = String(Math.round(model.frame));
-    input.setAttribute('aria-valuetext', this.text(Math.round(model.frame)));
-    this.draw();
+    const frame = Math.round(model.frame);
+    if (input.max !== String(model.lastFrame)) input.max = String(model.lastFrame);
+    if (this.shown !== frame || input.valueAsNumber !== frame) {
+      this.shown = frame;
+      input.value = String(frame);
+    }
+    const words = this.text(frame);
+    if (this.words !== words) input.setAttribute('aria-valuetext', (this.words = words));
+    this.redraw();
+  }
+
+  /** Ask for a drawing in the next frame. */
+  redraw() {
+    this.due ||= requestAnimationFrame(() => this.draw());
   }
 
   draw() {
-    const { canvas, model } = this;
-    const [w, h] = [canvas.clientWidth, canvas.clientHeight];
+    this.due = 0;
+    const { model } = this;
+    const [w, h] = this.size;
     if (!w || !h) return;
     const ratio = Math.min(devicePixelRatio * this.scale(), 2);
-    Object.assign(canvas, { width: Math.round(w * ratio), height: Math.round(h * ratio) });
-    const g = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
-    g.scale(ratio, ratio);
     const x = (/** @type {number} */ f) => PAD + (model.lastFrame ? f / model.lastFrame : 0) * (w - 2 * PAD);
-    this.drawStrip(g, w, h);
-    this.drawTicks(g, x, h);
-    for (const entry of model.selected.length ? model.selected : model.entries) this.drawKeys(g, entry, x, h);
+    this.drawStill(x, ratio);
+    const g = this.ready(this.head, ratio);
     g.fillStyle = '#fff';
     g.fillRect(x(model.frame) - 1, 1, 2, h - 2);
     g.beginPath();
     g.arc(x(model.frame), 4, 4, 0, 7);
     g.fill();
+  }
+
+  /** Strip, ticks and keys, if they are not what was drawn last. @param {(f: number) => number} x
+   * @param {number} ratio */
+  drawStill(x, ratio) {
+    const { model, size, pictures } = this;
+    const entries = model.selected.length ? model.selected : model.entries;
+    const { w, h, frames } = model.space;
+    const key = [ratio, ...size, pictures, model.selection, model.objects, w, h, frames, ...entries];
+    if (key.length === this.key.length && key.every((part, i) => part === this.key[i])) return;
+    this.key = key;
+    const g = this.ready(this.canvas, ratio);
+    this.drawStrip(g, size[0], size[1]);
+    this.drawTicks(g, x, size[1]);
+    this.drawKeys(g, entries, x, ratio);
+  }
+
+  /** A cleared canvas of the track's size. @param {HTMLCanvasElement} canvas @param {number} ratio */
+  ready(canvas, ratio) {
+    const [w, h] = this.size.map((side) => Math.round(side * ratio));
+    if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
+    const g = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d'));
+    g.setTransform(ratio, 0, 0, ratio, 0, 0);
+    g.clearRect(0, 0, this.size[0], this.size[1]);
+    return g;
   }
 
   /** @param {CanvasRenderingContext2D} g @param {number} w @param {number} h */
@@ -142,29 +185,26 @@ export class Timeline {
     }
   }
 
-  /** @param {CanvasRenderingContext2D} g @param {any} entry @param {(f: number) => number} x
-   * @param {number} h */
-  drawKeys(g, entry, x, h) {
+  /** One mark a frame, however many entries have a key there. @param {CanvasRenderingContext2D} g
+   * @param {any[]} entries @param {(f: number) => number} x @param {number} ratio */
+  drawKeys(g, entries, x, ratio) {
     const { model, tool } = this;
-    const selected = model.selection.has(entry.id);
+    const selected = entries.length > 0 && model.selection.has(entries[0].id);
+    /** @type {Map<number, string>} */ const colors = new Map();
+    for (const entry of entries)
+      for (const frame of tool.keys(entry, model.space)) colors.set(frame, model.colorOf(entry));
     g.globalAlpha = selected ? 1 : 0.45;
-    for (const frame of tool.keys(entry, model.space)) {
-      const [cx, cy, r] = [x(frame), h - 8, selected ? 5 : 3.5];
-      g.beginPath();
-      g.moveTo(cx, cy - r);
-      g.lineTo(cx + r, cy);
-      g.lineTo(cx, cy + r);
-      g.lineTo(cx - r, cy);
-      g.closePath();
-      g.fillStyle = model.colorOf(entry);
-      g.fill();
-      g.strokeStyle = selected ? '#fff' : 'rgba(0,0,0,.6)';
-      g.stroke();
+    for (const [frame, fill] of colors) {
+      const style = { color: selected ? '#fff' : 'rgba(0,0,0,.6)', width: 1, fill };
+      const stamp = shapeStamp('diamond', selected ? 5 : 3.5, style, ratio);
+      const side = stamp.width / ratio;
+      g.drawImage(stamp, x(frame) - side / 2, this.size[1] - 8 - side / 2, side, side);
     }
     g.globalAlpha = 1;
   }
 
   dispose() {
     this.sizes.disconnect();
+    cancelAnimationFrame(this.due);
   }
 }

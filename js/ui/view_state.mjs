@@ -6,7 +6,10 @@
 export function saveView({ host, stage, model, root }) {
   const { zoom, centre } = stage.view;
   const panel = root.classList.contains('choreo-with-panel');
-  host.view = { zoom, centre, frame: model.frame, mode: model.mode, panel, selection: [...model.selection] };
+  const { frame, mode, brush } = model;
+  const { r, hd, opacity } = brush ?? {};
+  const selection = [...model.selection];
+  host.view = { zoom, centre, frame, mode, panel, selection, ...(brush && { brush: { r, hd, opacity } }) };
 }
 
 /** @param {Editor} editor */
@@ -17,5 +20,6 @@ export function restoreView({ host, stage, model, root, tool }) {
   if (tool.modes.includes(view.mode)) model.mode = view.mode;
   model.frame = view.frame ?? 0;
   model.selection = new Set(view.selection ?? []);
+  if (view.brush) tool.takeBrush?.(model, view.brush);
   root.classList.toggle('choreo-with-panel', Boolean(view.panel));
 }

@@ -6,6 +6,7 @@ import io
 import json
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -177,6 +178,21 @@ def test_bad_values_give_their_sentence(server, kind, text, sentence):
     run = server.run(graph)
     assert run.error is not None and run.error.exception == "ValueError"
     assert sentence in run.error.message and len(run.error.message) < 600
+
+
+def test_the_points_of_an_example_lie_on_what_moves_in_the_packs_own_clip(server):
+    graph = json.loads((ROOT / "workflows/api/points-on-video.json").read_text())
+    tracks, _ = shown(server, graph, 0, "2")
+    with av.open(str(ROOT / "clips/sprites.mp4")) as container:
+        clip = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    assert clip.shape == (32, 288, 512, 3)
+    seen = np.asarray(tracks["track_visibility"])
+    assert seen[:, 1].all() and not seen[14:20, 0].any() and seen[[0, 12, 21, 31], 0].all()
+    for frame in range(32):
+        for point, strong in ((0, 0), (1, 2)):  # the disc is red, the square blue
+            x, y = np.rint(tracks["track_path"][frame][point]).astype(int)
+            if seen[frame, point]:
+                assert clip[frame, y, x].argmax() == strong, (frame, point, clip[frame, y, x])
 
 
 def test_the_example_runs_to_its_end(server):

@@ -72,6 +72,30 @@ def test_probe_frame_and_strip_show_a_clip(server, clips, name, codec):
     assert brightness(get(server, "frame", name=clips[name], i=1, max=16).content).shape == (8, 16)
 
 
+def test_the_packs_own_clip_is_offered_and_shown(server):
+    offered = server.object_info()["ChoreoReferenceVideo"]["input"]["required"]["file"]
+    assert "sprites.mp4 [choreo]" in (offered[1].get("options") or offered[0])
+    assert get(server, "probe", name="sprites.mp4 [choreo]").json()["frames"] == 32
+    for name in ("../README.md [choreo]", "other.mp4 [choreo]", "../clips/sprites.mp4 [choreo]"):
+        assert get(server, "probe", name=name).status_code in (400, 404)
+
+
+def test_a_pocket_scene_is_shown_before_it_has_run(server):
+    wish = {"color": "red", "shape": "disc", "x": 36, "y": 84.0, "half_size": 14, "seed": 11}
+    answer = get(server, "scene", **wish)
+    with Image.open(io.BytesIO(answer.content)) as picture:
+        drawn = np.asarray(picture)
+    assert drawn.shape == (128, 128, 3) and drawn[84, 36].argmax() == 0
+    graph = {
+        "1": {"class_type": "ChoreoPocketScene", "inputs": wish},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "scene"}},
+    }
+    assert np.abs(server.frames(server.run(graph), "2")[0].astype(int) - drawn).max() <= 1
+    for wrong in ({"color": "<b>"}, {"x": "nan"}, {"y": 1e9}, {"half_size": ""}, {"seed": -1}):
+        answer = get(server, "scene", **{**wish, **wrong})
+        assert answer.status_code == 400 and "<b>" not in answer.json()["error"]
+
+
 def test_an_unchanged_file_is_not_sent_twice(server, clips):
     first = get(server, "frame", name=clips["clip.mp4"], i=2)
     again = get(

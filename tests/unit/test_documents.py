@@ -28,6 +28,8 @@ TWINS = {
     "SG-I2V pocket (runs anywhere)": "sg-i2v-pocket",
     "SG-I2V on Stable Video Diffusion": "sg-i2v-svd",
     "AnimateDiff pocket (runs anywhere)": "animatediff-pocket",
+    "Draw a box and go": "draw-a-box",
+    "Points on a reference video": "points-on-video",
     "Strokes and mask": "strokes-and-mask",
     "MotionClone pocket (runs anywhere)": "motionclone-pocket",
     "MotionClone - camera motion (AnimateDiff v3)": "motionclone-camera",
@@ -35,7 +37,7 @@ TWINS = {
     "MotionClone - image to video with SparseCtrl": "motionclone-image",
     "MotionClone - sketch": "motionclone-sketch",
 }
-SAMPLED = [title for title, name in TWINS.items() if name.startswith("sg-i2v")]
+SAMPLED = [title for title, name in TWINS.items() if name.startswith(("sg-i2v", "draw"))]
 NOTES = ("MarkdownNote", "Note")  # live on the page only
 TITLE = 30  # px above a node
 SEEDS = ("seed", "noise_seed")  # the page adds a widget "control after generate" behind these

@@ -1,0 +1,145 @@
+// What stays quick with much in a drawing: counted in calls to the canvas, not in seconds.
+
+import assert from 'node:assert/strict';
+import { crowd, FRAMES, pointNode } from './crowd.mjs';
+import { graphOf, inBothModes } from './page.mjs';
+
+const on = { name: 'points' };
+
+/** Count what the page's canvases do from now on.
+ * @param {import('./page.mjs').ComfyPage} page */
+function watch(page) {
+  return page.run(() => {
+    const w = /** @type {any} */ (window);
+    w.calls = { paths: 0, strokes: 0, fills: 0, pictures: 0, words: 0, sizes: 0, rows: 0 };
+    if (w.watched) return;
+    w.watched = true;
+    const ours = (/** @type {any} */ context) => context.canvas.closest?.('.choreo-editor');
+    const count = (/** @type {string} */ method, /** @type {string} */ name) => {
+      const { prototype } = CanvasRenderingContext2D;
+      const former = /** @type {any} */ (prototype)[method];
+      /** @type {any} */ (prototype)[method] = function (/** @type {any[]} */ ...given) {
+        if (ours(this)) w.calls[name]++;
+        return former.apply(this, given);
+      };
+    };
+    count('stroke', 'strokes');
+    count('fill', 'fills');
+    count('drawImage', 'pictures');
+    count('strokeText', 'words');
+    w.Path2D = class extends Path2D {
+      constructor(/** @type {any[]} */ ...given) {
+        super(...given);
+        w.calls.paths++;
+      }
+    };
+    new MutationObserver((changes) => {
+      for (const { target, attributeName } of changes) {
+        if (attributeName) w.calls.sizes++;
+        else if (/** @type {any} */ (target).closest('.choreo-panel')) w.calls.rows++;
+      }
+    }).observe(document.querySelector('.choreo-editor') ?? document, {
+      subtree: true,
+      childList: true,
+      attributes: true,
+      attributeFilter: ['width', 'height'],
+    });
+  });
+}
+
+/** The counts, per frame of the timeline. @param {import('./page.mjs').ComfyPage} page
+ * @param {number} frames */
+const counted = async (page, frames) => {
+  const calls = await page.run(() => /** @type {any} */ (window).calls);
+  return Object.fromEntries(Object.entries(calls).map(([name, n]) => [name, n / frames]));
+};
+
+/** Go through frames, one picture each. @param {import('./page.mjs').ComfyPage} page
+ * @param {string} name */
+const scrub = (page, name) =>
+  page.run(async (name) => {
+    const { graph } = /** @type {any} */ (window).app;
+    const editor = graph.getNodeById(1).widgets.find((/** @type {any} */ w) => w.name === name).choreo;
+    for (let f = 1; f <= 20; f++) {
+      editor.model.seek(f);
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    }
+  }, name);
+
+inBothModes((test) => {
+  test('scrubbing 200 points with 9,800 keys copies one picture a point and builds no path', async (page) => {
+    await page.open([pointNode(crowd())]);
+    await page.page.click('.choreo-is-panel input', { force: true });
+    await page.settle();
+    await watch(page);
+    await scrub(page, 'points');
+    const calls = await counted(page, 20);
+    assert.ok(calls.pictures >= 200 && calls.pictures <= 201, `${calls.pictures} pictures`);
+    const { paths, strokes, fills, words, sizes, rows } = calls;
+    assert.deepEqual([paths, strokes, words, sizes, rows], [0, 0, 0, 0, 0]);
+    assert.ok(fills <= 1, `${fills} fills`); // the timeline's head
+  });
+
+  test('dragging one of 200 points draws the other ways once', async (page) => {
+    await page.open([pointNode(crowd())]);
+    const [, x, y] = crowd().points[105].k[0];
+    await page.click(x, y, on);
+    await watch(page);
+    await page.drag(
+      [[x, y], ...[1, 2, 3, 4].map((i) => /** @type {[number, number]} */ ([x + i / 50, y]))],
+      on,
+    );
+    const calls = await counted(page, 1);
+    // One path for the others' ways at the start, two for all of them at the end, one a frame for its own.
+    assert.ok(calls.paths <= 24 + 6, `${calls.paths} paths`);
+    assert.equal(calls.sizes, 0);
+    const moved = (await page.value(1, 'points')).points;
+    assert.ok(Math.abs(moved[105].k[0][1] - x - 0.08) < 0.01);
+    assert.deepEqual(moved.toSpliced(105, 1), crowd().points.toSpliced(105, 1));
+  });
+
+  test('scrubbing strokes and boxes builds no path for what rests', async (page) => {
+    const key = (/** @type {number} */ n, /** @type {number} */ i) => ({ x: i / 10, y: (n + 1) / 60 });
+    const strokes = Array.from({ length: 50 }, (_, n) => ({
+      id: `s${n}`,
+      o: 'o1',
+      k: Array.from({ length: 9 }, (_, i) => key(n, i)),
+    }));
+    const { points, choreo, ...head } = crowd(1);
+    const text = JSON.stringify({ choreo: 'strokes', ...head, strokes });
+    await page.open([{ id: 1, type: 'ChoreoStrokeTrajectory', values: [832, 480, FRAMES, text] }]);
+    await watch(page);
+    await scrub(page, 'strokes');
+    const calls = await counted(page, 20);
+    assert.deepEqual([calls.paths, calls.strokes, calls.words], [0, 0, 0]);
+    assert.equal(calls.pictures, 50);
+  });
+
+  test('4,096 points are drawn and dragged, 10,000 are refused and kept', async (page) => {
+    const one = (/** @type {number} */ n) => [
+      [0, 0.1 + (0.8 * (n % 64)) / 64, 0.1 + (0.8 * (n >> 6)) / 160, 1],
+    ];
+    await page.open([pointNode(crowd(4096, one))]);
+    const [[, x, y]] = one(2000);
+    await watch(page);
+    await page.drag(
+      [
+        [x, y],
+        [0.95, 0.95],
+      ],
+      on,
+    );
+    assert.ok((await counted(page, 1)).pictures < 3 * 4096 + 100);
+    const [[, nx, ny]] = (await page.value(1, 'points')).points[2000].k;
+    assert.ok(Math.hypot(nx - 0.95, ny - 0.95) < 0.01, `${nx} ${ny}`);
+    await page.shot('4096 points');
+
+    const huge = pointNode(crowd(10_000, one));
+    await page.load(graphOf([huge]), 1, '.choreo-broken:not([hidden])');
+    const { error, text } = await page.editor(1, 'points');
+    assert.match(error, /4096/);
+    assert.equal(text, huge.values[3]);
+    const prompt = await page.run(() => /** @type {any} */ (window).app.graphToPrompt());
+    assert.equal(prompt.output['1'].inputs.points, huge.values[3]);
+  });
+});
