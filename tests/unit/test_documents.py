@@ -31,7 +31,6 @@ TWINS = {
     "Draw a box and go": "draw-a-box",
     "Points on a reference video": "points-on-video",
     "Strokes and mask": "strokes-and-mask",
-    "MotionClone pocket (runs anywhere)": "motionclone-pocket",
     "MotionClone - camera motion (AnimateDiff v3)": "motionclone-camera",
     "MotionClone - object motion": "motionclone-object",
     "MotionClone - image to video with SparseCtrl": "motionclone-image",
@@ -143,7 +142,8 @@ def test_page_lists_the_allowed_samplers():
 
 def test_every_example_has_a_twin():
     assert {file.stem for file in WORKFLOWS.glob("*.json")} == set(TWINS)
-    assert {file.stem for file in (WORKFLOWS / "api").glob("*.json")} == set(TWINS.values())
+    without_page = {"motionclone-pocket"}  # what evaluate.py runs; a page waits for motion that is plain to see
+    assert {file.stem for file in (WORKFLOWS / "api").glob("*.json")} == {*TWINS.values(), *without_page}
 
 
 @pytest.mark.parametrize("title", TWINS)
