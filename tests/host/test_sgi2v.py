@@ -171,10 +171,11 @@ def test_checkpointing_and_several_boxes_run(server, prompt):
 
 def test_custom_sampling_with_the_sampler_node_equals_the_model_node(server, prompt):
     steer = {k: v for k, v in prompt[STEER]["inputs"].items() if k != "model"}
+    sampler = prompt[SAMPLER]["inputs"]["sampler_name"]
     graph = copy.deepcopy(prompt)
     del graph[STEER], graph[SAMPLER]
     graph |= {
-        "20": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "euler"}},
+        "20": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": sampler}},
         "21": {"class_type": "ChoreoLatentOptimisationSampler", "inputs": {"sampler": ["20", 0], **steer}},
         "22": {
             "class_type": "BasicScheduler",
