@@ -112,7 +112,7 @@ inBothModes((test) => {
     await page.open(
       [
         { id: 1, type: 'ChoreoMotionBrush', values: [128, 128, 'joined', ''] },
-        { id: 2, type: 'ChoreoPocketScene', values: ['red', 'disc', 36, 84, 14, 11, 'fixed'], pos: [520, 0] },
+        { id: 2, type: 'EmptyImage', values: [128, 128, 1, 0], pos: [520, 0] },
         { id: 3, type: 'MaskPreview', values: [], pos: [520, 320] },
       ],
       [
