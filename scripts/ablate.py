@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""The ablations of SG-I2V on the pocket model, as one Markdown table, through the real ComfyUI.
+"""The ablations of a method on its pocket model, as one Markdown table, through the real ComfyUI.
 
-    python scripts/ablate.py [--cases 64] [--json out/ablation.json] [--rows NAME …]
+    python scripts/ablate.py --method METHOD [--cases 64] [--json out/ablation.json] [--rows NAME …]
 
-Each row of `ROWS` is the pocket example with a few inputs changed, over the default cases of
-`evaluate.py`; all rows share one unguided arm. A row is written to the file as soon as it is there and
-is not run again, so the script may be stopped and started. --rows takes the rows that begin so, such
-as `--rows layers window`.
+Each row of the method's `ROWS` is its pocket example with a few inputs changed, over the default cases
+of `evaluate.py`; all rows share one unguided arm. A row is written to the file as soon as it is there
+and is not run again, so the script may be stopped and started. --rows takes the rows that begin so,
+such as `--rows layers window`.
 """
 
 from __future__ import annotations
@@ -23,97 +23,128 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import host as hosts
-from evaluate import METHODS, positive, prompt_for, start_images
+import motionclone
+from evaluate import METHODS, positive, prompt_for
 from farm import Clips, Farm, RunFailed, guarded
 from workflow import load, value_of
 
 if TYPE_CHECKING:
     from choreo.toy.cases import Case
 
-METHOD = "sg-i2v"
 HARDER = {"layers": "M2-3", "learning_rate": 0.3, "end": 0.6}
-# The changed inputs must not change the unguided clip: only those of the target and the optimisation.
-ROWS: dict[str, dict[str, Any]] = {
-    "as shipped": {},
-    "feature own": {"feature": "own"},
-    "layers M2-3": {"layers": "M2-3"},
-    "layers M2-3, feature own": {"layers": "M2-3", "feature": "own"},
-    "layers M2-3, rate 0.3 to 0.6": HARDER,
-    "layers M2-3, rate 0.3 to 0.6, feature own": {**HARDER, "feature": "own"},
-    "layers B1-3": {"layers": "B1-3"},
-    "layers M1-3": {"layers": "M1-3"},
-    "layers M3": {"layers": "M3"},
-    "layers T1-3": {"layers": "T1-3"},
-    "layers M2-3,T3": {"layers": "M2-3,T3"},
-    "learning rate 0.05": {"learning_rate": 0.05},
-    "learning rate 0.1": {"learning_rate": 0.1},
-    "learning rate 0.21": {"learning_rate": 0.21},
-    "learning rate 0.4": {"learning_rate": 0.4},
-    "learning rate 0.8": {"learning_rate": 0.8},
-    "window 0 to 0.2": {"start": 0.0, "end": 0.2},
-    "window 0.092 to 0.2": {"end": 0.2},
-    "window 0.3 to 0.6": {"start": 0.3, "end": 0.6},
-    "window 0.6 to 0.9": {"start": 0.6, "end": 0.9},
-    "blend none": {"frequency_blend": 0.0},
-    "blend 1": {"frequency_blend": 1.0},
-    "weight uniform": {"weight": "uniform"},
-    "iterations 1": {"iterations": 1},
-    "iterations 10": {"iterations": 10},
-    "feature temporal": {"feature": "temporal"},
-    "feature block": {"feature": "block"},
+# The changed inputs must not change the unguided clip: only those of the target and the steering.
+ROWS: dict[str, dict[str, dict[str, Any]]] = {
+    "sg-i2v": {
+        "as shipped": {},
+        "feature own": {"feature": "own"},
+        "layers M2-3": {"layers": "M2-3"},
+        "layers M2-3, feature own": {"layers": "M2-3", "feature": "own"},
+        "layers M2-3, rate 0.3 to 0.6": HARDER,
+        "layers M2-3, rate 0.3 to 0.6, feature own": {**HARDER, "feature": "own"},
+        "layers B1-3": {"layers": "B1-3"},
+        "layers M1-3": {"layers": "M1-3"},
+        "layers M3": {"layers": "M3"},
+        "layers T1-3": {"layers": "T1-3"},
+        "layers M2-3,T3": {"layers": "M2-3,T3"},
+        "learning rate 0.05": {"learning_rate": 0.05},
+        "learning rate 0.1": {"learning_rate": 0.1},
+        "learning rate 0.21": {"learning_rate": 0.21},
+        "learning rate 0.4": {"learning_rate": 0.4},
+        "learning rate 0.8": {"learning_rate": 0.8},
+        "window 0 to 0.2": {"start": 0.0, "end": 0.2},
+        "window 0.092 to 0.2": {"end": 0.2},
+        "window 0.3 to 0.6": {"start": 0.3, "end": 0.6},
+        "window 0.6 to 0.9": {"start": 0.6, "end": 0.9},
+        "blend none": {"frequency_blend": 0.0},
+        "blend 1": {"frequency_blend": 1.0},
+        "weight uniform": {"weight": "uniform"},
+        "iterations 1": {"iterations": 1},
+        "iterations 10": {"iterations": 10},
+        "feature temporal": {"feature": "temporal"},
+        "feature block": {"feature": "block"},
+    },
+    "motionclone": {
+        "as shipped": {},
+        "k 2": {"k": 2},
+        "k 4": {"k": 4},
+        "plain control: all entries": {"k": 8},
+        "timestep 100": {"timestep": 100},
+        "timestep 200": {"timestep": 200},
+        "timestep 600": {"timestep": 600},
+        "timestep 800": {"timestep": 800},
+        "up_blocks.1": {"blocks": "up_blocks.1"},
+        "up_blocks.2": {"blocks": "up_blocks.2"},
+        "up_blocks.2, up_blocks.3": {"blocks": "up_blocks.2, up_blocks.3"},
+        "down_blocks.0": {"blocks": "down_blocks.0"},
+        "down_blocks.1": {"blocks": "down_blocks.1"},
+        "precise prompt of the reference": {"Reference's own prompt.text": motionclone.reference_words},
+    },
 }
-HEAD = (
-    "| row | error px, mean (median) | guided / unguided [95 %] | relative error, guided / unguided "
-    "| direction cos | area ratio | hue shift ° |\n|---|---|---|---|---|---|---|"
+WEIGHTS = {
+    "sg-i2v": ("pocket-svd", "pocket-vae"),
+    "motionclone": ("pocket-animatediff", "pocket-mm", "pocket-vae"),
+}
+COLUMNS = (
+    "row",
+    "error px, mean (median)",
+    "guided / unguided [95 %]",
+    "relative error, guided / unguided",
+    "direction cos",
+    "area ratio",
+    "hue shift °",
+    "words followed",  # of the models that read them
 )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--method", required=True, choices=list(ROWS))
     parser.add_argument("--cases", type=positive, default=64, metavar="N", help="the first N cases (64)")
     default = Path("out", "ablation.json")
     parser.add_argument("--json", type=Path, default=default, metavar="FILE", help=f"results ({default})")
     parser.add_argument("--rows", nargs="+", default=[""], metavar="NAME", help="only rows that begin so")
     hosts.add_arguments(parser)
     args = parser.parse_args()
-    chosen = [row for row in ROWS if row.startswith(tuple(args.rows))]
+    rows = ROWS[args.method]
+    chosen = [row for row in rows if row.startswith(tuple(args.rows))]
     if not chosen:
-        parser.error(f"no row begins with {' or '.join(args.rows)}; the rows are {', '.join(ROWS)}.")
+        parser.error(f"no row begins with {' or '.join(args.rows)}; the rows are {', '.join(rows)}.")
     hosts.enter(args.torch_index)
-    print(table(guarded(lambda: ablate(args.cases, args.json, chosen))))
+    print(table(guarded(lambda: ablate(args.method, args.cases, args.json, chosen))))
     return 0
 
 
-def ablate(count: int, file: Path, chosen: Sequence[str]) -> dict[str, Any]:
+def ablate(method: str, count: int, file: Path, chosen: Sequence[str]) -> dict[str, Any]:
     """The reports of the chosen rows, from the file as far as it has them."""
     from choreo.toy.case_set import make_cases
 
-    cases = make_cases(METHOD, count)
-    results = stored(file, fingerprint(cases))
-    inputs = {row: effective(row) for row in chosen}
+    cases = make_cases(method, count)
+    results = stored(file, fingerprint(method, cases))
+    inputs = {row: effective(method, row) for row in chosen}
     if any(found(results, inputs[row]) is None for row in chosen):
-        with Farm(count, start_images(cases)) as farm:
+        with Farm(count, METHODS[method].files(cases)) as farm:
             if not results["unguided"]:
-                results["unguided"] = unguided(farm, cases)
+                results["unguided"] = unguided(farm, method, cases)
                 keep(file, results)
             for row in chosen:
                 if found(results, inputs[row]) is None:
                     print(row, file=sys.stderr)
-                    report = guided(farm, cases, inputs[row], results["unguided"])
+                    report = guided(farm, method, cases, ROWS[method][row], results["unguided"])
                     results["rows"][row] = {"inputs": inputs[row], "report": report}
                     keep(file, results)
     return {row: found(results, inputs[row]) for row in chosen}
 
 
-def effective(row: str) -> dict[str, Any]:
-    """The values of all inputs that any row changes, as they are in this row."""
-    own = load(METHODS[METHOD].workflow)
-    return {name: value_of(own, name) for name in changing()} | ROWS[row]
+def effective(method: str, row: str) -> dict[str, Any]:
+    """The values of all inputs that any row changes, as they are in this row; a function by its name."""
+    own = load(METHODS[method].workflow)
+    values = {name: value_of(own, name) for name in changing(method)} | ROWS[method][row]
+    return {name: getattr(value, "__name__", value) for name, value in values.items()}
 
 
-def changing() -> list[str]:
+def changing(method: str) -> list[str]:
     """The inputs that any row changes."""
-    return sorted({name for changes in ROWS.values() for name in changes})
+    return sorted({name for changes in ROWS[method].values() for name in changes})
 
 
 def found(results: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any] | None:
@@ -121,7 +152,7 @@ def found(results: dict[str, Any], inputs: dict[str, Any]) -> dict[str, Any] | N
     return next((row["report"] for row in results["rows"].values() if row["inputs"] == inputs), None)
 
 
-def fingerprint(cases: Sequence[Case]) -> str:
+def fingerprint(method: str, cases: Sequence[Case]) -> str:
     """What all results of a file have in common: the cases, the weights and their prompts.
 
     The inputs that rows change are left out: they stand beside each result.
@@ -129,9 +160,10 @@ def fingerprint(cases: Sequence[Case]) -> str:
     from choreo.models.pocket import FOLDER
     from choreo.toy.cases import dump
 
-    prompts = [prompt_for(METHODS[METHOD], case, "unguided", dict.fromkeys(changing())) for case in cases]
+    same = dict.fromkeys(changing(method))
+    prompts = [prompt_for(METHODS[method], case, "unguided", same) for case in cases]
     digest = hashlib.sha256(json.dumps([dump(list(cases)), prompts]).encode())
-    for file in ("pocket-svd", "pocket-vae"):
+    for file in WEIGHTS[method]:
         digest.update((FOLDER / f"{file}.safetensors").read_bytes())
     return digest.hexdigest()[:16]
 
@@ -155,18 +187,18 @@ def keep(file: Path, results: dict[str, Any]) -> None:
     os.replace(new, file)
 
 
-def unguided(farm: Farm, cases: Sequence[Case]) -> dict[str, Any]:
+def unguided(farm: Farm, method: str, cases: Sequence[Case]) -> dict[str, Any]:
     """The measures of every case without guidance, by id, as JSON has them: NaN as None."""
     from choreo.metrics.report import plain
     from choreo.metrics.score import measured
 
     print("unguided", file=sys.stderr)
-    clips = run(farm, cases, "unguided", {})
+    clips = run(farm, method, cases, "unguided", {})
     return {case.id: plain(measured(case, clips[case.id, "unguided"])) for case in cases}
 
 
 def guided(
-    farm: Farm, cases: Sequence[Case], inputs: Mapping[str, Any], free: Mapping[str, Any]
+    farm: Farm, method: str, cases: Sequence[Case], inputs: Mapping[str, Any], free: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The report of all cases with these inputs against the measures of the free clips, or an error."""
     from choreo.metrics.report import build
@@ -174,7 +206,7 @@ def guided(
 
     started = time.monotonic()
     try:
-        clips = run(farm, cases, "guided", inputs)
+        clips = run(farm, method, cases, "guided", inputs)
     except RunFailed as error:  # such as a layer that this model has not: the other rows go on
         return {"error": str(error)}
     runs = []
@@ -183,36 +215,42 @@ def guided(
         known = {name: math.nan if value is None else value for name, value in free[case.id].items()}
         arms = {"guided": measured(case, clip), "unguided": known}
         runs.append(scored(case, arms, clip, cases, index))
-    return build(METHOD, runs, time.monotonic() - started)
+    return build(method, runs, time.monotonic() - started)
 
 
-def run(farm: Farm, cases: Sequence[Case], arm: str, inputs: Mapping[str, Any]) -> Clips:
+def run(farm: Farm, method: str, cases: Sequence[Case], arm: str, inputs: Mapping[str, Any]) -> Clips:
     """One clip of every case."""
-    return farm.run({(case.id, arm): prompt_for(METHODS[METHOD], case, arm, inputs) for case in cases})
+    return farm.run({(case.id, arm): prompt_for(METHODS[method], case, arm, inputs) for case in cases})
 
 
 def table(reports: Mapping[str, Any]) -> str:
     """The rows as a Markdown table."""
+    reads = any("prompt_accuracy" in report.get("guards", ()) for report in reports.values())
+    columns = COLUMNS if reads else COLUMNS[:-1]
+    lines = [_line(columns), _line(["---"] * len(columns))]
+    for row, report in reports.items():
+        cells = [report["error"]] if "error" in report else _cells(report)
+        lines.append(_line([row, *cells, *[""] * (len(columns) - 1 - len(cells))]))
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(report: Mapping[str, Any]) -> list[str]:
     from choreo.metrics.report import figure
 
-    lines = [HEAD]
-    for row, report in reports.items():
-        if "error" in report:
-            lines.append(f"| {row} | {report['error']} | | | | | |")
-            continue
-        metrics, guards = report["metrics"], report["guards"]
-        error, relative = metrics["motion_error_px"], metrics["relative_error_px"]
-        cells = [
-            row,
-            f"{figure(error['guided']['mean'])} ({figure(error['guided']['median'])})",
-            f"{figure(error['ratio'])} [{figure(error['ratio_lo'])}, {figure(error['ratio_hi'])}]",
-            figure(relative["ratio"]),
-            figure(metrics["direction_cos"]["guided"]["mean"]),
-            figure(guards["area_ratio"]["guided"]["mean"]),
-            figure(guards["hue_shift_deg"]["guided"]["mean"]),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    metrics, guards = report["metrics"], report["guards"]
+    error, relative = metrics["motion_error_px"], metrics["relative_error_px"]
+    shown = [name for name in ("area_ratio", "hue_shift_deg", "prompt_accuracy") if name in guards]
+    return [
+        f"{figure(error['guided']['mean'])} ({figure(error['guided']['median'])})",
+        f"{figure(error['ratio'])} [{figure(error['ratio_lo'])}, {figure(error['ratio_hi'])}]",
+        figure(relative["ratio"]),
+        figure(metrics["direction_cos"]["guided"]["mean"]),
+        *(figure(guards[name]["guided"]["mean"]) for name in shown),
+    ]
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from client import node_ids
 if TYPE_CHECKING:
     import numpy as np
 
-    from choreo.toy.cases import Case
+    from choreo.toy.cases import Case, World
 
 REFERENCE = "Reference"  # title of the node whose pictures are the reference
 
@@ -19,12 +19,23 @@ REFERENCE = "Reference"  # title of the node whose pictures are the reference
 def inputs(case: Case) -> dict[str, Any]:
     """A case: its words, frames and seed; the official code gives reference and video the same noise."""
     assert case.prompt is not None
-    ground = f" on {case.world.texture}" if case.world.texture else ""
     return {
-        "Prompt.text": f"a {case.prompt.color} {case.prompt.shape}{ground}",
+        "Prompt.text": words(case.prompt.color, case.prompt.shape, case.world),
         "EmptyLatentImage.batch_size": case.frames,
         "ChoreoMotionCloneTarget.seed": case.noise_seed,
     }
+
+
+def reference_words(case: Case) -> str:
+    """What the reference shows, as a prompt (the "precise prompt" of the paper's ablation)."""
+    assert case.reference is not None
+    sprite = case.reference.sprites[0]
+    return words(sprite.color, sprite.shape, case.reference.world)
+
+
+def words(color: str, shape: str, world: World) -> str:
+    """The prompt of a look: "a red disc on dots"."""
+    return f"a {color} {shape}" + (f" on {world.texture}" if world.texture else "")
 
 
 def file_name(case: Case) -> str:

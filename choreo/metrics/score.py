@@ -56,7 +56,7 @@ def scored(
         arms=arms,
         frozen=float(distance(np.tile(run.target[0], (run.frames, 1)), run.target)[1:].mean()),
         shuffled=math.nan if other is None else float(relative_distance(centres, other)[1:].mean()),
-        by_camera=camera.pan != (0, 0),
+        by_camera=camera.pan != (0, 0) or camera.zoom != 1,
     )
 
 

@@ -28,7 +28,7 @@ PATTERNS = ("checks", "dots")  # the named grounds whose motion can be seen in e
 # One round of groups; the list repeats it, and each `gesture` goes through the gestures.
 _REFERENCES = (
     "straight curved straight-fast pan curved straight-slow gesture curved-fast "
-    "straight pan curved straight-fast static curved pan straight"
+    "straight pan curved straight-fast static curved zoom straight"
 )
 ROUNDS = {
     "sg-i2v": (
@@ -47,8 +47,8 @@ ROUNDS = {
 def make_cases(method: str = "sg-i2v", count: int = 64, seed: int = 0, frames: int = 8) -> list[Case]:
     """Default cases of a method; a longer list begins with the shorter one of the same seed.
 
-    The id ends with the group: c010-pan. In `pan` the camera moves and the object stands on its
-    ground, in `grow` the object's size changes by a factor of at most 1.3. motionclone and s2v2v
+    The id ends with the group: c010-pan. In `pan` and `zoom` the camera moves and the object stands on
+    its ground, in `grow` the object's size changes by a factor of at most 1.3. motionclone and s2v2v
     have the same cases: a reference clip, and a prompt that asks for another colour and shape on
     another ground. The cases of motionpro go through the masks; a moving camera has the full one.
     """
@@ -87,21 +87,22 @@ def training_case(seed: int, frames: int, named: bool = False) -> Case:
 def _case(draw: random.Random, method: str, number: int, angle: float, frames: int) -> Case:
     group = _group(method, number)
     path = _path(draw, group, np.array([math.cos(angle), math.sin(angle)]), frames)
-    sprites = [_sprite(draw, number, path, grows=group == "grow")]
+    zoom = float(_scale(path)[-1]) if group == "zoom" else 1.0
+    sprites = [_sprite(draw, number, path, group)]
     if group == "bystander":
         sprites.append(_bystander(draw, number + 1, sprites[0], path))
     pan = (path[-1] - path[0]) / (frames - 1) if group == "pan" else np.zeros(2)
     case = Case(
         id=f"c{number:03d}-{group}",
         frames=frames,
-        world=World(draw.randrange(2**31), (round(float(pan[0]), 4), round(float(pan[1]), 4))),
+        world=World(draw.randrange(2**31), (round(float(pan[0]), 4), round(float(pan[1]), 4)), round(zoom, 4)),
         sprites=tuple(sprites),
         bucket=straight_length(sprites[0].path),
         noise_seed=draw.randrange(2**31),
     )
     if method == "motionpro":
         return replace(case, mask="full" if group == "pan" else MASKS[number % len(MASKS)])
-    return case if method == "sg-i2v" else _from_reference(draw, case)
+    return case if method == "sg-i2v" else _from_reference(draw, case, group)
 
 
 def _group(method: str, number: int) -> str:
@@ -110,20 +111,20 @@ def _group(method: str, number: int) -> str:
     return GESTURES[lap % len(GESTURES)] if groups[place] == "gesture" else groups[place]
 
 
-def _from_reference(draw: random.Random, case: Case) -> Case:
+def _from_reference(draw: random.Random, case: Case, group: str) -> Case:
     """The case with its motion given by a clip of another look, and its own look asked for by the prompt."""
     sprite = case.sprites[0]
     other = Sprite(
         color=draw.choice([color for color in world.COLORS if color != sprite.color]),
         shape=draw.choice([shape for shape in world.SHAPES if shape != sprite.shape]),
-        half=_half(draw),
+        half=_half(draw, np.array(sprite.path), group),
         path=sprite.path,
     )
     own, its = draw.sample(PATTERNS, 2)
     return replace(
         case,
         world=replace(case.world, texture=own),
-        reference=Clip(World(draw.randrange(2**31), case.world.pan, texture=its), (other,)),
+        reference=Clip(replace(case.world, seed=draw.randrange(2**31), texture=its), (other,)),
         prompt=Prompt(sprite.color, sprite.shape),
     )
 
@@ -131,6 +132,8 @@ def _from_reference(draw: random.Random, case: Case) -> Case:
 def _path(draw: random.Random, group: str, direction: np.ndarray, frames: int) -> np.ndarray:
     """Path [F, 2] of a group in the given direction, from a random start where it fits the canvas."""
     u = np.linspace(0, 1, frames)
+    if group == "zoom":
+        return _zooming(draw, direction, u)
     kind, _, speed = group.partition("-")
     low, high = {"slow": SLOW, "fast": FAST}.get("slow" if kind == "pan" else speed, ANY)
     spread = {"toward": 4, "away": 4, "static": REACH}.get(kind, REACH if speed == "fast" else MIDDLE)
@@ -144,34 +147,49 @@ def _path(draw: random.Random, group: str, direction: np.ndarray, frames: int) -
     raise AssertionError(f"no path of the group {group} fits the canvas")
 
 
+def _zooming(draw: random.Random, direction: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Path [F, 2] of a place that stands on the ground while the camera comes nearer or goes away."""
+    zoom = world.GROWTH ** (draw.uniform(0.5, 1) * draw.choice((-1, 1)))
+    furthest = REACH / max(1.0, zoom)
+    return world.CANVAS / 2 + draw.uniform(0.6, 1) * furthest * direction * zoom ** u[:, None]
+
+
+def _scale(path: np.ndarray) -> np.ndarray:
+    """Scale [F] of a ground on which a path of `_zooming` stands, against its first frame."""
+    far = np.linalg.norm(path - world.CANVAS / 2, axis=1)
+    return far / far[0]
+
+
 def _route(draw: random.Random, kind: str, u: np.ndarray, way: np.ndarray) -> np.ndarray:
     """Displacement [F, 2] over the time u [F] of a group, on the way from start to end."""
     bow = draw.choice((-1, 1)) * draw.uniform(8, 20) if kind == "curved" else 0.0
     return route(kind if kind in ("curved", "static", *GESTURES) else "straight", u, way, bow)
 
 
-def _sprite(draw: random.Random, look: int, path: np.ndarray, grows: bool = False) -> Sprite:
+def _sprite(draw: random.Random, look: int, path: np.ndarray, group: str = "") -> Sprite:
     """A sprite of random size; `look` goes through all 18 pairs of colour and shape."""
     colors = list(world.COLORS)
     return Sprite(
         color=colors[look % len(colors)],
         shape=world.SHAPES[look // len(colors) % len(world.SHAPES)],
-        half=_growing(draw, len(path)) if grows else _half(draw),
+        half=_half(draw, path, group),
         path=tuple((round(float(x), 2), round(float(y), 2)) for x, y in path),
     )
 
 
-def _half(draw: random.Random) -> float:
-    return round(draw.uniform(*world.HALF_SIZE), 1)
-
-
-def _growing(draw: random.Random, frames: int) -> tuple[float, ...]:
-    """Half sizes that grow or shrink evenly, all of them sizes that the models know."""
+def _half(draw: random.Random, path: np.ndarray, group: str) -> float | tuple[float, ...]:
+    """The half size, or one a frame that grows or shrinks evenly; all are sizes that the models know."""
     low, high = world.HALF_SIZE
-    factor = world.GROWTH ** draw.uniform(0.5, 1)
-    start = draw.uniform(low, high / factor)
-    halves = start * factor ** np.linspace(0, 1, frames)
-    return tuple(round(float(half), 2) for half in halves[:: draw.choice((-1, 1))])
+    if group == "grow":
+        factor = world.GROWTH ** draw.uniform(0.5, 1)
+        halves = draw.uniform(low, high / factor) * factor ** np.linspace(0, 1, len(path))
+        halves = halves[:: draw.choice((-1, 1))]
+    elif group == "zoom":
+        scale = _scale(path)
+        halves = draw.uniform(low / scale.min(), high / scale.max()) * scale
+    else:
+        return round(draw.uniform(low, high), 1)
+    return tuple(round(float(half), 2) for half in halves)
 
 
 def _bystander(draw: random.Random, look: int, main: Sprite, path: np.ndarray) -> Sprite:

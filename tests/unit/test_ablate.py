@@ -18,7 +18,10 @@ from choreo.toy.cases import truth
 from workflow import load, value_of
 
 CASES = make_cases(count=2)
-STEERING = ("ChoreoSGI2VTarget", "ChoreoLatentOptimisation")
+STEERING = {
+    "sg-i2v": ("ChoreoSGI2VTarget", "ChoreoLatentOptimisation"),
+    "motionclone": ("ChoreoMotionCloneTarget", "ChoreoMotionGuidance", "Reference's own prompt"),
+}
 
 
 def report(error: float) -> dict[str, Any]:
@@ -28,26 +31,29 @@ def report(error: float) -> dict[str, Any]:
 
 
 def results(**errors: float) -> dict[str, Any]:
-    rows = {row: {"inputs": ablate.effective(row), "report": report(e)} for row, e in errors.items()}
+    rows = {row: {"inputs": ablate.effective("sg-i2v", row), "report": report(e)} for row, e in errors.items()}
     return {"fingerprint": "mark", "unguided": {}, "rows": rows}
 
 
-@pytest.mark.parametrize("row", ablate.ROWS)
-def test_every_row_changes_steering_only_so_that_all_share_the_unguided_clip(row: str) -> None:
-    own, method = load("sg-i2v-pocket"), evaluate.METHODS["sg-i2v"]
-    base = evaluate.prompt_for(method, CASES[0], "guided", {})
-    changed = evaluate.prompt_for(method, CASES[0], "guided", ablate.effective(row))
+@pytest.mark.parametrize(("method", "row"), [(m, row) for m, rows in ablate.ROWS.items() for row in rows])
+def test_every_row_changes_steering_only_so_that_all_share_the_unguided_clip(method: str, row: str) -> None:
+    own, case = load(evaluate.METHODS[method].workflow), make_cases(method, 1)[0]
+    changes = ablate.ROWS[method][row]
+    base = evaluate.prompt_for(evaluate.METHODS[method], case, "guided", {})
+    changed = evaluate.prompt_for(evaluate.METHODS[method], case, "guided", changes)
     different = {key for key in base if base[key] != changed[key]}
-    assert all(own[key]["class_type"] in STEERING for key in different)
-    assert all(value_of(changed, name) == value for name, value in ablate.ROWS[row].items())
+    assert all({own[key]["class_type"], own[key]["_meta"]["title"]} & {*STEERING[method]} for key in different)
+    wanted = {name: value(case) if callable(value) else value for name, value in changes.items()}
+    assert {name: value_of(changed, name) for name in wanted} == wanted
+    json.dumps(ablate.effective(method, row), allow_nan=False)
 
 
 def test_equal_rows_are_run_once() -> None:
     shipped = value_of(load("sg-i2v-pocket"), "learning_rate")
-    same = next(row for row, changes in ablate.ROWS.items() if changes == {"learning_rate": shipped})
+    same = next(row for row, changes in ablate.ROWS["sg-i2v"].items() if changes == {"learning_rate": shipped})
     stored = results(**{"as shipped": 5.0})
-    assert ablate.found(stored, ablate.effective(same)) == report(5.0)
-    assert ablate.found(stored, ablate.effective("weight uniform")) is None
+    assert ablate.found(stored, ablate.effective("sg-i2v", same)) == report(5.0)
+    assert ablate.found(stored, ablate.effective("sg-i2v", "weight uniform")) is None
 
 
 def test_results_are_kept_and_taken_up_again(tmp_path: Path) -> None:
@@ -66,8 +72,9 @@ def test_results_are_kept_and_taken_up_again(tmp_path: Path) -> None:
 
 
 def test_the_fingerprint_is_of_the_cases_too() -> None:
-    assert ablate.fingerprint(CASES) == ablate.fingerprint(make_cases(count=2))
-    assert ablate.fingerprint(CASES) != ablate.fingerprint(make_cases(count=3))
+    mark = ablate.fingerprint("sg-i2v", CASES)
+    assert mark == ablate.fingerprint("sg-i2v", make_cases(count=2))
+    assert mark != ablate.fingerprint("sg-i2v", make_cases(count=3))
 
 
 def test_the_table_is_markdown() -> None:

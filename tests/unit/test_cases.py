@@ -158,15 +158,22 @@ def test_generated_groups_are_what_their_names_say(method: str) -> None:
     assert groups >= {"straight", "straight-slow", "straight-fast", "curved", "curved-fast", "static"}
     assert groups >= {"pan", "stop", "reverse", "circle"}
     assert len([g for g in map(group_of, cases) if g.startswith(("straight", "curved"))]) >= len(cases) / 2
+    assert ("zoom" in groups) == (method in ("motionclone", "s2v2v"))
     for case in cases:
         path, group = case.target, group_of(case)
         steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
         from_center = np.linalg.norm(path - 64, axis=1)
         assert (len(case.sprites) == 2) == (group == "bystander")
         assert (case.world.pan != (0, 0)) == (group == "pan")
+        assert (case.world.zoom != 1) == (group == "zoom")
         assert (steps.max() == 0) == (group == "static")
         if group == "pan":
             assert np.diff(path, axis=0) == pytest.approx(np.tile(case.world.pan, (7, 1)), abs=0.02)
+        if group == "zoom":
+            scale = case.world.zoom ** np.linspace(0, 1, 8)
+            assert path - 64 == pytest.approx((path[0] - 64) * scale[:, None], abs=0.02)
+            sprite = case.reference.sprites[0] if case.reference else case.sprites[0]
+            assert sprite.halves() == pytest.approx(sprite.halves()[0] * scale, abs=0.02)
         if group == "toward":
             assert from_center[-1] < 8 < from_center[0]
         if group == "away":
@@ -183,12 +190,13 @@ def test_generated_groups_are_what_their_names_say(method: str) -> None:
             assert main.color != other.color and apart.min() > main.halves()[0] + other.halves()[0]
 
 
-def test_only_boxes_ask_for_growth_and_by_a_third_at_most() -> None:
+def test_only_boxes_and_zooms_ask_for_growth_and_by_a_third_at_most() -> None:
     growing = []
     for method in ROUNDS:
         cases = make_cases(method)
         grown = [case for case in cases if len(set(case.sprites[0].halves())) > 1]
-        assert [group_of(case) for case in grown] == ["grow"] * (4 if method == "sg-i2v" else 0)
+        wanted = {"sg-i2v": "grow", "motionpro": None}.get(method, "zoom")
+        assert [group_of(case) for case in grown] == [wanted] * (4 if wanted else 0)
         growing += grown
     changes = [case.sprites[0].halves()[-1] / case.sprites[0].halves()[0] for case in growing]
     assert all(1.1 < max(c, 1 / c) <= 1.3001 for c in changes)
