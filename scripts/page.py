@@ -91,7 +91,7 @@ def make(prompt: Json, schemas: Json, old: Json | None) -> Json:
 
 def node(key: int, entry: Json, schema: Json, links: list[list[Any]], prompt: Json, schemas: Json) -> Json:
     """One node of the page; adds its incoming links to `links`."""
-    inputs, values, rows, button = [], [], 0, []
+    inputs, values, rows = [], [], 0
     for name, kind, options, optional in described(schema):
         slot: Json = {"localized_name": name, "name": name, "type": kind}
         if optional:
@@ -101,8 +101,6 @@ def node(key: int, entry: Json, schema: Json, links: list[list[Any]], prompt: Js
         if kind in (*WIDGETS, UPLOAD) and not options.get("forceInput"):
             slot["widget"] = {"name": name}
             values += widget_values(name, None if linked else value, options)
-            if options.get("image_upload") or options.get("video_upload"):
-                button = ["image"]  # of the upload, behind all inputs
             rows += TEXT // ROW if options.get("multiline") else 1
         slot["link"] = None
         if linked:
@@ -132,7 +130,7 @@ def node(key: int, entry: Json, schema: Json, links: list[list[Any]], prompt: Js
     title = entry.get("_meta", {}).get("title", schema["display_name"])
     if title != schema["display_name"]:
         made["title"] = title
-    return made | ({"widgets_values": values + button} if values else {})
+    return made | ({"widgets_values": values} if values else {})
 
 
 def described(schema: Json) -> Iterator[tuple[str, str, Json, bool]]:

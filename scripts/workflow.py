@@ -11,6 +11,19 @@ import host as hosts
 from client import Prompt, node_ids
 
 FOLDER = hosts.ROOT / "workflows" / "api"
+# The example pages of `workflows/`, each with its API twin.
+TWINS = {
+    "SG-I2V pocket (runs anywhere)": "sg-i2v-pocket",
+    "SG-I2V on Stable Video Diffusion": "sg-i2v-svd",
+    "AnimateDiff pocket (runs anywhere)": "animatediff-pocket",
+    "Draw a box and go": "draw-a-box",
+    "Points on a reference video": "points-on-video",
+    "Strokes and mask": "strokes-and-mask",
+    "MotionClone - camera motion (AnimateDiff v3)": "motionclone-camera",
+    "MotionClone - object motion": "motionclone-object",
+    "MotionClone - image to video with SparseCtrl": "motionclone-image",
+    "MotionClone - sketch": "motionclone-sketch",
+}
 
 
 def path_of(name: str) -> Path:

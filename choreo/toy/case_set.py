@@ -95,7 +95,9 @@ def _case(draw: random.Random, method: str, number: int, angle: float, frames: i
     case = Case(
         id=f"c{number:03d}-{group}",
         frames=frames,
-        world=World(draw.randrange(2**31), (round(float(pan[0]), 4), round(float(pan[1]), 4)), round(zoom, 4)),
+        world=World(
+            draw.randrange(2**31), (round(float(pan[0]), 4), round(float(pan[1]), 4)), round(zoom, 4)
+        ),
         sprites=tuple(sprites),
         bucket=straight_length(sprites[0].path),
         noise_seed=draw.randrange(2**31),

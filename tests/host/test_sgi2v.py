@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import page
 from scripts.client import Prompt, Run
 from scripts.host import ROOT
 from scripts.server import Server
+from workflow import TWINS, load
 
 BOXES, TARGET, STEER, SAMPLER, LOADER, CONDITIONING = "4", "5", "6", "7", "1", "3"
 COUNTER = iter(range(10**6))
@@ -110,6 +112,16 @@ def test_examples_are_listed_and_use_known_nodes(server, path):
         "Reroute",
     }
     assert kinds <= set(known)
+
+
+@pytest.mark.parametrize(("title", "twin"), TWINS.items())
+def test_examples_are_what_page_py_makes_of_their_twins(server, title, twin):
+    shipped = json.loads((ROOT / "workflows" / f"{title}.json").read_text(encoding="utf-8"))
+    made = page.make(load(twin), server.object_info(), shipped)
+    nodes = {node["id"]: node for node in shipped["nodes"]}
+    assert made["links"] == shipped["links"] and len(made["nodes"]) == len(nodes)
+    for node in made["nodes"]:
+        assert node == {key: nodes[node["id"]][key] for key in node}
 
 
 def test_the_example_runs_to_its_end_and_then_comes_from_the_cache(server):

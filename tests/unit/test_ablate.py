@@ -31,7 +31,9 @@ def report(error: float) -> dict[str, Any]:
 
 
 def results(**errors: float) -> dict[str, Any]:
-    rows = {row: {"inputs": ablate.effective("sg-i2v", row), "report": report(e)} for row, e in errors.items()}
+    rows = {
+        row: {"inputs": ablate.effective("sg-i2v", row), "report": report(e)} for row, e in errors.items()
+    }
     return {"fingerprint": "mark", "unguided": {}, "rows": rows}
 
 
@@ -42,7 +44,9 @@ def test_every_row_changes_steering_only_so_that_all_share_the_unguided_clip(met
     base = evaluate.prompt_for(evaluate.METHODS[method], case, "guided", {})
     changed = evaluate.prompt_for(evaluate.METHODS[method], case, "guided", changes)
     different = {key for key in base if base[key] != changed[key]}
-    assert all({own[key]["class_type"], own[key]["_meta"]["title"]} & {*STEERING[method]} for key in different)
+    assert all(
+        {own[key]["class_type"], own[key]["_meta"]["title"]} & {*STEERING[method]} for key in different
+    )
     wanted = {name: value(case) if callable(value) else value for name, value in changes.items()}
     assert {name: value_of(changed, name) for name in wanted} == wanted
     json.dumps(ablate.effective(method, row), allow_nan=False)
@@ -50,7 +54,9 @@ def test_every_row_changes_steering_only_so_that_all_share_the_unguided_clip(met
 
 def test_equal_rows_are_run_once() -> None:
     shipped = value_of(load("sg-i2v-pocket"), "learning_rate")
-    same = next(row for row, changes in ablate.ROWS["sg-i2v"].items() if changes == {"learning_rate": shipped})
+    same = next(
+        row for row, changes in ablate.ROWS["sg-i2v"].items() if changes == {"learning_rate": shipped}
+    )
     stored = results(**{"as shipped": 5.0})
     assert ablate.found(stored, ablate.effective("sg-i2v", same)) == report(5.0)
     assert ablate.found(stored, ablate.effective("sg-i2v", "weight uniform")) is None

@@ -21,21 +21,10 @@ from choreo.controls.raster import masks_from_text
 from choreo.controls.stroke_document import strokes_from_text
 from choreo.host import sliced
 from choreo.targets.sgi2v import SGI2V
+from workflow import TWINS
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = ROOT / "workflows"
-TWINS = {
-    "SG-I2V pocket (runs anywhere)": "sg-i2v-pocket",
-    "SG-I2V on Stable Video Diffusion": "sg-i2v-svd",
-    "AnimateDiff pocket (runs anywhere)": "animatediff-pocket",
-    "Draw a box and go": "draw-a-box",
-    "Points on a reference video": "points-on-video",
-    "Strokes and mask": "strokes-and-mask",
-    "MotionClone - camera motion (AnimateDiff v3)": "motionclone-camera",
-    "MotionClone - object motion": "motionclone-object",
-    "MotionClone - image to video with SparseCtrl": "motionclone-image",
-    "MotionClone - sketch": "motionclone-sketch",
-}
 SAMPLED = [title for title, name in TWINS.items() if name.startswith(("sg-i2v", "draw"))]
 NOTES = ("MarkdownNote", "Note")  # live on the page only
 TITLE = 30  # px above a node
