@@ -148,6 +148,23 @@ export class Model {
     this.tell('edit');
   }
 
+  /** Paint the drawing as others see it: at a frame, with nothing selected. @param {number} frame
+   * @param {() => void} paint */
+  seen(frame, paint) {
+    const own = { frame: this.frame, selection: this.selection };
+    Object.assign(this, { frame, selection: new Set() });
+    try {
+      paint();
+    } finally {
+      Object.assign(this, own);
+    }
+  }
+
+  /** The frame that shows what another drawing's frame shows. @param {Model} other */
+  frameOf(other) {
+    return Math.round((other.frame * this.lastFrame) / Math.max(other.lastFrame, 1));
+  }
+
   /** @param {Iterable<string>} ids */
   select(ids) {
     const selection = new Set(ids);

@@ -73,6 +73,10 @@ export class NodePort {
     return this.node.widgets?.find?.((/** @type {any} */ w) => w.name === name);
   }
 
+  get title() {
+    return String(this.node.title || this.node.type);
+  }
+
   /** Canvas and timeline that the node makes. */
   size() {
     const value = (/** @type {string} */ name, /** @type {number} */ usual) => {

@@ -61,6 +61,7 @@ const KEYS = {
   f: (editor) => editor.fit(),
   0: (editor) => editor.actualSize(),
   l: (editor) => editor.togglePanel(),
+  s: (editor) => editor.siblings.next(),
   '?': (editor) => editor.toggleSheet(),
   Delete: (editor, event) => (event.shiftKey ? editor.tool.removeKey(editor.model) : removeSelection(editor)),
   Backspace: (editor, event) =>

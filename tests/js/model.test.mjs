@@ -107,3 +107,31 @@ test('pictures are found for frames, and few are kept', () => {
 test('both languages have the same texts', () => {
   assert.deepEqual(Object.keys(zh).sort(), Object.keys(en).sort());
 });
+
+test('others see a drawing at a frame with nothing selected, and it stays as it is', () => {
+  const model = started();
+  model.select(['b1']);
+  model.seek(5);
+  const { selection, doc } = model;
+  /** @type {any[]} */ const told = [];
+  model.listeners.add((what) => told.push(what));
+  const look = () => model.seen(9, () => told.push([model.frame, model.selection.size, model.doc]));
+  look();
+  assert.throws(() =>
+    model.seen(3, () => {
+      throw new Error('a painter failed');
+    }),
+  );
+  assert.deepEqual(told, [[9, 0, doc]]);
+  assert.deepEqual([model.frame, model.selection], [5, selection]);
+});
+
+test('frames of two timelines belong together by their share of the whole', () => {
+  const [long, short] = [started(), new Model('mask', () => ({ ...SIZE, frames: 5 }))];
+  long.seek(13);
+  assert.equal(short.frameOf(long), 4);
+  long.seek(6);
+  assert.equal(short.frameOf(long), 2);
+  const still = new Model('mask', () => ({ ...SIZE, frames: 1 }));
+  assert.deepEqual([still.frameOf(long), long.frameOf(still)], [0, 0]);
+});
