@@ -150,6 +150,9 @@ export default {
   said_seeded: 'Taken from the linked data',
   reseeding: 'The linked data is taken again at the next run.',
   drawn_for: 'Drawn for {from}; the node makes {to} and stretches it.',
+  asks_shape: 'Drawn for {from}; the picture is {to}.',
+  keep_shape: 'Keep',
+  take_shape: 'Stretch to the picture',
   cropped: 'A node before this one crops: the picture shows more than what arrives. Run once to see it.',
   shown_from: 'The picture is {from}; it is shown stretched to {to}.',
 };

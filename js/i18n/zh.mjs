@@ -148,6 +148,9 @@ export default {
   said_seeded: '已从连接的数据读取',
   reseeding: '下次运行时将重新读取连接的数据。',
   drawn_for: '绘制时为 {from}；节点输出 {to}，内容会被拉伸。',
+  asks_shape: '绘制时为 {from}，图片为 {to}。',
+  keep_shape: '保持',
+  take_shape: '拉伸到图片',
   cropped: '前面的节点会裁剪：图片显示的范围比实际输入更大。运行一次即可看到实际画面。',
   shown_from: '图片为 {from}，显示时拉伸到 {to}。',
 };

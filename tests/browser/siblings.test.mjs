@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { inBothModes } from './page.mjs';
 
-const SIZE = [320, 180];
+const SIZE = [128, 128];
 const scene = { id: 1, type: 'ChoreoPocketScene', values: ['red', 'disc', 40, 80, 14, 1, 'fixed'] };
 const strokes = { id: 2, type: 'ChoreoStrokeTrajectory', values: [...SIZE, 16, ''], pos: [340, 0] };
 const mask = { id: 3, type: 'ChoreoMotionBrush', values: [...SIZE, 'joined', ''], pos: [820, 0] };
