@@ -100,7 +100,7 @@ export class Editor {
   /** @param {string} what the model tells */
   changed(what) {
     if (what === 'edit') this.commit();
-    if (what === 'refused') this.notices.say(t('too_large'));
+    if (what === 'refused') this.notices.say(this.model.refusal || t('too_large'));
     if (what === 'frame') this.wantPicture();
     if (what === 'preview' || what === 'frame') {
       this.stage.redraw(false);

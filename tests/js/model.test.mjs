@@ -135,3 +135,21 @@ test('frames of two timelines belong together by their share of the whole', () =
   const still = new Model('mask', () => ({ ...SIZE, frames: 1 }));
   assert.deepEqual([still.frameOf(long), long.frameOf(still)], [0, 0]);
 });
+
+test('an edit that could not be read again is refused with the sentence, and the former one stays', () => {
+  const model = new Model('points', () => SIZE);
+  model.load('');
+  const crowd = (/** @type {number} */ n) =>
+    Array.from({ length: n }, (_, i) => ({ id: `p${i}`, k: [[0, 0.5, 0.5, 1]] }));
+  model.edit({ ...model.doc, points: crowd(4096) });
+  const { text, doc } = model;
+  /** @type {string[]} */ const told = [];
+  model.listeners.add((what) => told.push(what));
+  model.edit({ ...doc, points: crowd(4097) });
+  assert.deepEqual([model.text, model.doc, model.history.past.length], [text, doc, 1]);
+  assert.ok(told.includes('refused') && !told.includes('edit'));
+  assert.match(model.refusal ?? '', /4097 entries; at most 4096/);
+  model.edit({ ...doc, points: crowd(3) });
+  assert.equal(model.refusal, undefined);
+  assert.equal(model.history.past.length, 2);
+});
