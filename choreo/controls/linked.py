@@ -162,7 +162,7 @@ def _clicks(
 
 def _linked(boxes: Tensor, seen: Tensor, labels: Sequence[str], digest: str, **more: Any) -> Linked:
     """Without boxes that are never seen, and with the others resting where they are hidden."""
-    kept = seen.any(dim=0).nonzero()[:, 0].tolist()
+    kept = [int(n) for n in seen.any(dim=0).nonzero()]
     if not kept:
         raise ValueError(f"Nothing is visible in the linked geometry: {_WANTED} that shows something.")
     boxes, seen = boxes[:, kept], seen[:, kept]
