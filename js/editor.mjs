@@ -16,6 +16,7 @@ import { Panel } from './ui/panel.mjs';
 import { Player } from './ui/player.mjs';
 import { Pointers } from './ui/pointers.mjs';
 import { makeSheet } from './ui/sheet.mjs';
+import { Siblings } from './ui/siblings.mjs';
 import { Stage } from './ui/stage.mjs';
 import { Timeline } from './ui/timeline.mjs';
 import { restoreView, saveView } from './ui/view_state.mjs';
@@ -48,8 +49,11 @@ export class Editor {
     const label = t('label', { kind: t(`kind_${kind}`) });
     this.stage = new Stage({ label, describedBy: id, scale });
     this.stage.paint = (pen) => this.paint(pen);
-    this.stage.stillKey = () => this.stillKey();
-    this.stage.paintStill = (pen) => this.tool.paintStill?.(pen, this.model, this.resting, this.state);
+    this.siblings = new Siblings(this);
+    this.stage.addResting(
+      () => this.stillKey(),
+      (pen) => this.tool.paintStill(pen, this.model, this.resting, this.state),
+    );
     const words = (/** @type {number} */ frame) => t('frame', { frame, last: this.model.lastFrame });
     this.timeline = new Timeline(this.model, this.tool, { label: t('timeline'), text: words, scale });
     this.live = el('div', { className: 'choreo-live', role: 'status', 'aria-live': 'polite' });
@@ -96,7 +100,7 @@ export class Editor {
   /** @param {string} what the model tells */
   changed(what) {
     if (what === 'edit') this.commit();
-    if (what === 'refused') this.notices.say(t('too_large'));
+    if (what === 'refused') this.notices.say(this.model.refusal || t('too_large'));
     if (what === 'frame') this.wantPicture();
     if (what === 'preview' || what === 'frame') {
       this.stage.redraw(false);
@@ -118,11 +122,13 @@ export class Editor {
         : t('selected_many', { count: model.selected.length });
     if (model.selected.length) this.say(t('said_edit', { what, frame: Math.round(model.frame) }));
     this.refreshSource();
+    this.siblings.tell();
   }
 
   /** Show everything as the model has it. */
   update() {
     const { w, h } = this.model.space;
+    this.siblings.update();
     this.stage.view.canvas = { w, h };
     this.stage.redraw();
     this.timeline.update();
@@ -184,6 +190,7 @@ export class Editor {
   nodeChanged() {
     this.model.readOnly = this.host.linked;
     this.refreshSource();
+    this.siblings.tell();
     this.update();
   }
 
@@ -300,6 +307,7 @@ export class Editor {
     this.gone = true;
     this.setFull(false);
     this.player.stop();
+    this.siblings.tell();
     this.frames.use(null);
     this.stage.dispose();
     this.timeline.dispose();

@@ -51,11 +51,11 @@ def main() -> int:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """The address of a server with this pack, for as long as it is needed."""
+def server(flags: Sequence[str] = ()) -> Iterator[str]:
+    """The address of a server with this pack, for as long as it is needed; `flags` are ComfyUI's."""
     from server import Server
 
-    with Server(["--cpu"]) as running:
+    with Server(["--cpu", *flags]) as running:
         yield running.url
 
 

@@ -28,7 +28,9 @@ HELP = {
     "points": "ChoreoPointPicker",
     "strokes": "ChoreoStrokeTrajectory",
     "mask": "ChoreoMotionBrush",
+    "several": "ChoreoSeveralDrawings",
 }
+WIDEST = 840  # px of a picture of a help page
 THUMBNAILS = {
     "Draw a box and go": ("boxes",),
     "Points on a reference video": ("points",),
@@ -73,11 +75,13 @@ def moving() -> Path:
 
 
 def help_pictures() -> list[Path]:
-    """One picture for the help page of each editor."""
+    """The pictures of the editors' help pages."""
     files = []
     for name, node in HELP.items():
         files.append(hosts.ROOT / "js" / "docs" / f"{node}.webp")
-        shot(name).save(files[-1], quality=88, method=6)
+        picture = shot(name)
+        picture.thumbnail((WIDEST, WIDEST))
+        picture.save(files[-1], quality=88, method=6)
     return files
 
 

@@ -6,7 +6,8 @@
     python scripts/test.py host -k cache     tests whose name matches (as pytest's -k)
 
 The stages are `lint`, the folders of tests/ that hold tests for pytest, and the editors' `js` (types and
-tests without a page) and `browser` (Chromium against a server). Exit status 0: all passed.
+tests without a page) and `browser` (Chromium against a server). `newest` drives the editors in the newest
+frontend of ComfyUI and only reports. Exit status 0: all passed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ import host as hosts
 from host import ROOT, Host, say
 
 ORDER = ("lint", "js", "unit", "model", "host", "browser")  # quick ones first; others after them
+NEWEST = "newest"
+UNCOUNTED = ("lint", NEWEST)  # stages whose tests, if any, do not count
 JS_LINT = (
     ("format", ["--no-install", "prettier", "--check", "js/*.{js,css}", "js/**/*.mjs", "tests/**/*.mjs"]),
     ("types", ["--no-install", "tsc", "-p", "."]),
@@ -48,7 +51,7 @@ class Result:
 def main() -> int:
     stages = find_stages()
     args = arguments(stages)
-    chosen = args.stages or [stage for stage in stages if not (args.match and stage == "lint")]
+    chosen = args.stages or [stage for stage in stages if not (args.match and stage in UNCOUNTED)]
     host = hosts.find_or_set_up(args.torch_index)
     require_tools(host)
     results = [run_stage(stage, host, args.match) for stage in stages if stage in chosen]
@@ -59,7 +62,8 @@ def find_stages() -> list[str]:
     """`lint` and every folder of tests/ that holds tests for pytest or Node, quick ones first."""
     folders = {test.relative_to(ROOT / "tests").parts[0] for test in ROOT.glob("tests/*/**/test_*.py")}
     found = folders | {"lint"} | {stage for stage in NODE if any(ROOT.glob(f"tests/{stage}/*.test.mjs"))}
-    return [*(stage for stage in ORDER if stage in found), *sorted(found.difference(ORDER))]
+    last = [NEWEST] if "browser" in found else []
+    return [*(stage for stage in ORDER if stage in found), *sorted(found.difference(ORDER)), *last]
 
 
 def arguments(stages: list[str]) -> argparse.Namespace:
@@ -88,6 +92,8 @@ def run_stage(stage: str, host: Host, match: str | None) -> Result:
     started = time.monotonic()
     if stage == "lint":
         result = lint(host)
+    elif stage == NEWEST:
+        result = look_at_newest()
     else:
         result = run_node(stage, match) if stage in NODE else run_tests(stage, host, match)
     result.seconds = time.monotonic() - started
@@ -161,14 +167,23 @@ def run_node(stage: str, match: str | None) -> Result:
     return Result(stage, status == 0 and not failed, 0, len(cases) - failed, failed)
 
 
+def look_at_newest() -> Result:
+    """The newest frontend: reported, and never a failure."""
+    import newest
+
+    say(newest.report())
+    return Result(NEWEST, True, 0)
+
+
 def summary(results: list[Result], matched: bool) -> int:
     """Print a table, then the line with the sums; the exit status."""
     say(f"\n{'stage':10} {'result':8} {'passed':>7} {'failed':>7} {'skipped':>7} {'seconds':>8}")
     for r in results:
-        counts = ("-",) * 3 if r.stage == "lint" else (r.passed, r.failed, r.skipped)
+        counts = ("-",) * 3 if r.stage in UNCOUNTED else (r.passed, r.failed, r.skipped)
         cells = " ".join(f"{count:>7}" for count in counts)
         say(f"{r.stage:10} {'ok' if r.ok else 'FAILED':8} {cells} {r.seconds:8.0f}")
-    ran_none = [r.stage for r in results if r.stage != "lint" and not matched and r.passed + r.failed == 0]
+    counted = [r for r in results if r.stage not in UNCOUNTED]
+    ran_none = [r.stage for r in counted if not matched and r.passed + r.failed == 0]
     passed, failed = sum(r.passed for r in results), sum(r.failed for r in results)
     if ran_none or (matched and passed + failed == 0):
         say(f"No test ran{' in ' + ', '.join(ran_none) if ran_none else ''}.")

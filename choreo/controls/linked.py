@@ -162,14 +162,13 @@ def _clicks(
 
 def _linked(boxes: Tensor, seen: Tensor, labels: Sequence[str], digest: str, **more: Any) -> Linked:
     """Without boxes that are never seen, and with the others resting where they are hidden."""
-    kept = [n for n in range(seen.shape[1]) if seen[:, n].any()]
+    kept = [int(n) for n in seen.any(dim=0).nonzero()]
     if not kept:
         raise ValueError(f"Nothing is visible in the linked geometry: {_WANTED} that shows something.")
-    boxes, seen = boxes[:, kept].clone(), seen[:, kept]
-    for n in range(len(kept)):
-        (frames,) = seen[:, n].nonzero(as_tuple=True)
-        last = torch.searchsorted(frames, torch.arange(len(boxes)), right=True) - 1
-        boxes[:, n] = boxes[frames[last.clamp(min=0)], n]
+    boxes, seen = boxes[:, kept], seen[:, kept]
+    last = torch.where(seen, torch.arange(len(seen))[:, None], -1).cummax(dim=0).values
+    nearest = torch.where(last < 0, seen.int().argmax(dim=0), last)  # before its first sight, that one
+    boxes = boxes.gather(0, nearest[..., None].expand_as(boxes))
     names = tuple(labels[n] or f"object {i + 1}" for i, n in enumerate(kept))
     return Linked(boxes, seen, names, digest, **more)
 

@@ -10,20 +10,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .document import Document, load_json, new_document, write_document
+from .box_document import MAX_BOXES
+from .document import MAX_CHARACTERS, MAX_OBJECTS, Document, load_json, new_document, write_document
 from .drawn_box import SMALLEST
 from .geometry import check_canvas
 from .linked import Linked, read_linked
-from .mask_document import GRID, MAX_RASTER
+from .mask_document import GRID, MAX_LAYERS, MAX_RASTER
+from .point_document import MAX_POINTS
 from .run_lengths import encoded
+from .stroke_document import MAX_STROKES
 
 SIZE = 0.2  # of the shorter side: boxes around points that come without a size
 BRUSH = 0.03  # radius of the brush along linked points, in widths of the canvas
 _TOLERANCE = 0.5e-4  # of the canvas: how far straight lines between kept keys may be off
+_MOST = {"boxes": MAX_BOXES, "points": MAX_POINTS, "strokes": MAX_STROKES, "mask": MAX_LAYERS}
 _RASTERS = 400_000  # characters for all linked masks together
 
 
@@ -51,6 +56,11 @@ def adopted(kind: str, text: str, linked: Any, width: int, height: int, frames: 
             return Drawing(text, {})
         document = seeded(kind, geometry, size, frames)
         seed = write_document({**document, "source": {"kind": "upstream"}, "seed": geometry.digest})
+        if len(seed) > MAX_CHARACTERS:
+            raise ValueError(
+                f"The linked geometry makes a drawing of {len(seed)} characters, but at most {MAX_CHARACTERS}"
+                " are read: link fewer tracks, or fewer frames."
+            )
         return Drawing(seed, {"choreo_seed": [seed]})
     foreign = isinstance(value, list) and value or isinstance(value, dict) and "positive" in value
     if not foreign:
@@ -60,14 +70,23 @@ def adopted(kind: str, text: str, linked: Any, width: int, height: int, frames: 
 
 
 def seeded(kind: str, linked: Linked, size: tuple[int, int], frames: int) -> Document:
-    """The document of a kind that draws linked geometry on a canvas `size` (width, height)."""
+    """The document of a kind that draws linked geometry on a canvas `size` (width, height).
+
+    Every entry is an object of its own, unless there are too many: then all are one.
+    """
     bodies = {"boxes": _boxes, "points": _points, "strokes": _strokes, "mask": _layers}
     if kind == "mask" and linked.masks is not None:
         linked = _one_a_mask(linked)
-    objects = [{"id": f"o{n + 1}", "name": name} for n, name in enumerate(linked.names)]
+    count, name = len(linked.names), "layers" if kind == "mask" else kind
+    if count > _MOST[kind]:
+        raise ValueError(
+            f"The linked geometry has {count} tracks or masks; a drawing has at most {_MOST[kind]} {name}:"
+            " link fewer."
+        )
+    names = linked.names if count <= MAX_OBJECTS else linked.names[:1]
+    objects = [{"id": f"o{n + 1}", "name": label} for n, label in enumerate(names)]
     body = bodies[kind](linked, size, frames)
-    entries = [{"id": f"g{n + 1}", "o": f"o{n + 1}", **entry} for n, entry in enumerate(body)]
-    name = "layers" if kind == "mask" else kind
+    entries = [{"id": f"g{n + 1}", "o": f"o{n % len(names) + 1}", **entry} for n, entry in enumerate(body)]
     return new_document(kind, *size, frames, objects=objects, **{name: entries})
 
 
@@ -165,15 +184,18 @@ def kept_keys(values: Tensor, at: list[int] | None = None) -> list[int]:
 
     at: frames that stay in any case. One frame is enough for something that rests.
     """
+    rows = values.numpy()  # for thousands of short ways, much quicker than tensors
     corners = sorted({0, len(values) - 1, *(at or ())})
     kept, spans = set(corners), list(zip(corners, corners[1:], strict=False))
     while spans:
         a, b = spans.pop()
-        weights = torch.arange(1, b - a, dtype=values.dtype)[:, None] / (b - a)
-        off = (values[a + 1 : b] - values[a].lerp(values[b], weights)).abs().amax(dim=1)
-        if len(off) and off.max() > _TOLERANCE:
+        if b - a < 2:
+            continue
+        weights = np.arange(1, b - a)[:, None] / (b - a)
+        off = np.abs(rows[a + 1 : b] - rows[a] - weights * (rows[b] - rows[a])).max(axis=1)
+        if off.max() > _TOLERANCE:
             middle = a + 1 + int(off.argmax())
             kept.add(middle)
             spans += [(a, middle), (middle, b)]
-    rests = len(kept) == 2 and not at and bool((values[-1] - values[0]).abs().max() <= _TOLERANCE)
+    rests = len(kept) == 2 and not at and bool(np.abs(rows[-1] - rows[0]).max() <= _TOLERANCE)
     return [0] if rests else sorted(kept)

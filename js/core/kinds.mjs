@@ -16,7 +16,12 @@ export const KIND = { boxes, points, strokes, mask };
  * @param {string} text @param {string} kind @param {any} [size] the node's canvas, for coordinate strings */
 export function read(text, kind, size) {
   const value = loadJson(text);
-  const document = Array.isArray(value) && size ? fromCoordinates(value, kind, size) : readHead(value, kind);
+  return checked(Array.isArray(value) && size ? fromCoordinates(value, kind, size) : value, kind);
+}
+
+/** A loaded document in the present version, all of it checked. @param {any} value @param {string} kind */
+export function checked(value, kind) {
+  const document = readHead(value, kind);
   KIND[kind].check(document);
   return document;
 }

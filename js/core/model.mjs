@@ -3,7 +3,7 @@
 import { DrawingError } from './check.mjs';
 import { blank, label, listOf, MAX_CHARACTERS, write } from './document.mjs';
 import { History } from './history.mjs';
-import { KIND, read } from './kinds.mjs';
+import { checked, KIND, read } from './kinds.mjs';
 import { COLORS } from './palette.mjs';
 
 /** @typedef {{w: number, h: number, frames: number, fps: number}} Space */
@@ -24,6 +24,7 @@ export class Model {
     this.text = '';
     this.error = '';
     this.readOnly = false;
+    /** @type {string | undefined} why the last edit was not taken */ this.refusal = undefined;
     /** @type {any} the document before a gesture */ this.before = undefined;
     /** @type {any} */ this.doc = blank(kind, size());
   }
@@ -103,12 +104,25 @@ export class Model {
     if (!before[listOf(this.kind)]?.length)
       this.doc = { ...this.doc, space: { ...before.space, ...this.size() } };
     const text = write(this.doc);
-    if (text.length > MAX_CHARACTERS) {
+    this.refusal = this.wrong(text);
+    if (this.refusal !== undefined) {
       this.doc = before;
       return this.tell('refused');
     }
     this.history.push(before, gesture);
     this.written(text);
+  }
+
+  /** Why the drawing could not be read again: a sentence, or an empty one where it is too large.
+   * @param {string} text */
+  wrong(text) {
+    if (text.length > MAX_CHARACTERS) return '';
+    try {
+      checked(this.doc, this.kind);
+    } catch (error) {
+      if (error instanceof DrawingError) return error.message;
+      throw error;
+    }
   }
 
   cancel() {
@@ -146,6 +160,23 @@ export class Model {
     this.text = text;
     this.keepSelection();
     this.tell('edit');
+  }
+
+  /** Paint the drawing as others see it: at a frame, with nothing selected. @param {number} frame
+   * @param {() => void} paint */
+  seen(frame, paint) {
+    const own = { frame: this.frame, selection: this.selection };
+    Object.assign(this, { frame, selection: new Set() });
+    try {
+      paint();
+    } finally {
+      Object.assign(this, own);
+    }
+  }
+
+  /** The frame that shows what another drawing's frame shows. @param {Model} other */
+  frameOf(other) {
+    return Math.round((other.frame * this.lastFrame) / Math.max(other.lastFrame, 1));
   }
 
   /** @param {Iterable<string>} ids */

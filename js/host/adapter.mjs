@@ -17,11 +17,6 @@ export const hostUndoes = () => Boolean(app.ui?.autoQueueEnabled && app.ui?.auto
 
 const inVueNodes = () => Boolean(/** @type {any} */ (globalThis).LiteGraph?.vueNodesMode);
 
-/** @param {string} summary @param {string} detail @param {string} severity */
-function toast(summary, detail, severity = 'error') {
-  app.extensionManager?.toast?.add?.({ severity, summary, detail, life: 8000 });
-}
-
 /** @param {string} path */
 export const url = (path) => api.apiURL(path);
 
@@ -71,6 +66,10 @@ export class NodePort {
   /** @param {string} name */
   widget(name) {
     return this.node.widgets?.find?.((/** @type {any} */ w) => w.name === name);
+  }
+
+  get title() {
+    return String(this.node.title || this.node.type);
   }
 
   /** Canvas and timeline that the node makes. */

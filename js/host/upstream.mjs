@@ -22,16 +22,36 @@ function kindOf(name) {
 
 /** The file behind an input, or null. @param {any} node @param {string} input @returns {Found | null} */
 export function upstreamFile(node, input) {
-  let at = originOf(node, input);
   let cropped = false;
-  for (let hop = 0; at && hop < HOPS; hop++) {
+  for (const at of upstream(node, input)) {
     const found = sceneIn(at.node, cropped) ?? fileIn(at.node, cropped);
     if (found) return found;
-    cropped ||= /crop/i.test(at.node.type ?? '');
-    at = before(at.node, at.slot);
+    cropped ||= crops(at.node);
   }
   return null;
 }
+
+/** Where an input's picture is made: by the node with the file, the one that crops, or the first there is.
+ * @param {any} node @param {string} input @returns {{node: any, slot: number} | null} */
+export function sourceNode(node, input) {
+  let last = null;
+  for (last of upstream(node, input))
+    if (crops(last.node) || sceneIn(last.node, false) || fileIn(last.node, false)) break;
+  return last;
+}
+
+/** The outputs that an input's picture comes through, nearest first. @param {any} node
+ * @param {string} input */
+function* upstream(node, input) {
+  let at = originOf(node, input);
+  for (let hop = 0; at && hop < HOPS; hop++) {
+    yield at;
+    at = before(at.node, at.slot);
+  }
+}
+
+/** @param {any} node */
+const crops = (node) => /crop/i.test(node.type ?? '');
 
 /** @param {any} node @param {boolean} cropped @returns {Found | null} */
 function fileIn(node, cropped) {

@@ -74,8 +74,8 @@ export const boxes = {
     return moving(model, touch);
   },
 
-  /** @param {Model} model @param {string} key @param {Touch} _touch */
-  key(model, key, _touch) {
+  /** @param {Model} model @param {string} key */
+  key(model, key) {
     if (key === 'h') return eased(model, (ease) => (ease === 'hold' ? 'linear' : 'hold'));
     if (key === 'e') return eased(model, (ease) => EASES[(EASES.indexOf(ease) + 1) % EASES.length]);
     return false;

@@ -48,7 +48,7 @@ export const strokes = {
   /** @param {Model} model @param {Touch} touch */
   press(model, touch) {
     if (model.mode === 'freehand') return freehand(model, touch);
-    if (model.mode === 'path') return adding(model, touch);
+    if (model.mode === 'path') return adding(model);
     if (model.mode === 'pin') return pinning(model, touch);
     const hit = this.hit(model, touch);
     if (!hit) return null;

@@ -68,8 +68,8 @@ function thinned(points) {
   return kept;
 }
 
-/** A point more on the selected way, or a new way. @param {Model} model @param {Touch} start */
-export function adding(model, start) {
+/** A point more on the selected way, or a new way. @param {Model} model */
+export function adding(model) {
   const { doc } = model;
   const [going] = model.selected;
   const place = (/** @type {Touch} */ { point: [x, y] }) => {

@@ -49,6 +49,7 @@ export class Bar {
       this.undo,
       this.redo,
       this.remove,
+      editor.siblings.root,
       el('span', { className: 'choreo-space' }),
       this.chip,
       this.file,

@@ -32,6 +32,10 @@ export function removeSelection(editor) {
   editor.say(t('said_removed'));
 }
 
+/** @type {Command} */
+const remove = (editor, event) =>
+  event.shiftKey ? editor.tool.removeKey(editor.model) : removeSelection(editor);
+
 /** @param {Editor} editor @param {number} way */
 function toKey(editor, way) {
   const { model, tool } = editor;
@@ -61,10 +65,10 @@ const KEYS = {
   f: (editor) => editor.fit(),
   0: (editor) => editor.actualSize(),
   l: (editor) => editor.togglePanel(),
+  s: (editor) => editor.siblings.next(),
   '?': (editor) => editor.toggleSheet(),
-  Delete: (editor, event) => (event.shiftKey ? editor.tool.removeKey(editor.model) : removeSelection(editor)),
-  Backspace: (editor, event) =>
-    event.shiftKey ? editor.tool.removeKey(editor.model) : removeSelection(editor),
+  Delete: remove,
+  Backspace: remove,
   Enter: (editor) => editor.setFull(!editor.full),
 };
 
@@ -87,7 +91,6 @@ export class Keys {
 
   /** @param {KeyboardEvent} event */
   down(event) {
-    const { editor } = this;
     const ctrl = event.ctrlKey || event.metaKey;
     if (ctrl && (event.key === 'Enter' || event.key.toLowerCase() === 's')) return;
     if (event.key === 'Escape') return this.escape(event);

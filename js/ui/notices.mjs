@@ -5,6 +5,17 @@ import { el } from './dom.mjs';
 import { t } from '../i18n/texts.mjs';
 
 const SHOWN = 100_000; // characters of an unreadable text that a field can take
+const ALIKE = 0.01; // how much shapes may differ
+
+/** @typedef {{w: number, h: number}} Size */
+
+/** @param {Size} a @param {Size} b */
+const differ = (a, b) => Math.abs((a.w * b.h) / (a.h * b.w) - 1) > ALIKE;
+/** @param {Size} shape */
+const size = ({ w, h }) => `${w} × ${h}`;
+/** A button with a word. @param {string} label @param {() => void} act */
+const word = (label, act) =>
+  el('input', { type: 'button', value: label, className: 'choreo-word', onclick: act });
 
 export class Notices {
   /** @param {import('../editor.mjs').Editor} editor */
@@ -13,7 +24,9 @@ export class Notices {
     this.message = '';
     this.line = el('div', { className: 'choreo-notice', role: 'status' });
     this.broken = el('div', { className: 'choreo-broken', role: 'alert', hidden: true });
-    this.root = el('div', { className: 'choreo-notices' }, this.line, this.broken);
+    this.question = el('div', { className: 'choreo-notice', role: 'status', hidden: true });
+    this.asked = '';
+    this.root = el('div', { className: 'choreo-notices' }, this.question, this.line, this.broken);
   }
 
   /** Show a sentence until the next one. @param {string} message */
@@ -28,7 +41,7 @@ export class Notices {
     const [problem] = model.entries.length ? model.problems : [];
     const hint = model.entries.length || model.error ? '' : t(`hint_${model.kind}`);
     const linked = model.readOnly ? t('linked_note') : '';
-    const shape = this.stretched();
+    const shape = this.asks() ? '' : this.stretched();
     const words = this.message || linked || problem?.text || shape || this.cropped() || hint;
     this.line.replaceChildren(words);
     this.line.hidden = !words || Boolean(model.error);
@@ -38,22 +51,52 @@ export class Notices {
     );
   }
 
-  /** Says where picture, drawing and node differ in shape by more than 1 %, and has the stage outline it. */
+  /** Says where picture, drawing and node differ in shape. */
   stretched() {
-    const { model, frames, stage } = this.editor;
+    const { model, frames } = this.editor;
     const to = model.size();
     const shapes = [
       model.entries.length && ['drawn_for', model.doc.space],
       frames?.source && ['shown_from', frames.source],
     ];
-    const differ = (/** @type {any} */ a, /** @type {any} */ b) =>
-      Math.abs((a.w * b.h) / (a.h * b.w) - 1) > 0.01;
     const wrong = shapes.find((of) => of && differ(of[1], to));
-    const others = frames?.source ? [to, frames.source] : [to];
-    stage.outlines = others.filter((shape) => differ(shape, model.space));
-    if (!wrong) return '';
-    const words = (/** @type {any} */ { w, h }) => `${w} × ${h}`;
-    return t(wrong[0], { from: words(wrong[1]), to: words(to) });
+    return wrong ? t(wrong[0], { from: size(wrong[1]), to: size(to) }) : '';
+  }
+
+  /** Asks what a drawing shall do over a picture of another shape; the answer is part of the drawing.
+   * @returns {boolean} whether it asks */
+  asks() {
+    const { model, frames, stage } = this.editor;
+    const { doc, space } = model;
+    const picture = frames?.source;
+    stage.outlines = [model.size(), ...(picture ? [picture] : [])].filter((shape) => differ(shape, space));
+    const open = model.editable && model.entries.length && picture && differ(picture, space);
+    const asked = open && !(doc.source?.w && !differ(picture, doc.source));
+    const words = asked ? t('asks_shape', { from: size(space), to: size(picture) }) : '';
+    if (words === this.asked) return Boolean(asked);
+    this.asked = words;
+    this.question.hidden = !asked;
+    if (!asked) return false;
+    const { w, h } = picture;
+    const kind = doc.source?.name ? doc.source.kind : 'upstream';
+    const kept = () => ({ source: { ...model.doc.source, kind, w, h } });
+    const stretched = () => ({ space: { ...model.doc.space, w, h } });
+    this.question.replaceChildren(
+      words,
+      this.answer('keep_shape', kept),
+      this.answer('take_shape', stretched),
+    );
+    return true;
+  }
+
+  /** @param {string} name @param {() => any} change */
+  answer(name, change) {
+    const { model } = this.editor;
+    return word(t(name), () => {
+      model.edit({ ...model.doc, ...change() });
+      this.editor.focus();
+      this.editor.say(t(name));
+    });
   }
 
   /** Says that the loaded file is cropped on its way here, so the picture shows more than the node gets. */
@@ -73,8 +116,6 @@ export class Notices {
       hidden: long,
       'aria-label': t('broken'),
     });
-    const press = (/** @type {string} */ label, /** @type {() => void} */ act) =>
-      el('input', { type: 'button', value: label, className: 'choreo-word', onclick: act });
     this.broken.replaceChildren(
       el('strong', {}, t('broken')),
       el('p', {}, model.error),
@@ -82,8 +123,8 @@ export class Notices {
       el(
         'div',
         {},
-        ...(long ? [] : [press(t('repair'), () => this.repair(field.value))]),
-        press(t('reset'), () => {
+        ...(long ? [] : [word(t('repair'), () => this.repair(field.value))]),
+        word(t('reset'), () => {
           model.reset();
           this.editor.focus();
         }),

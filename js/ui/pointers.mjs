@@ -25,12 +25,12 @@ export class Pointers {
     root.addEventListener('contextmenu', (/** @type {Event} */ e) => e.preventDefault());
   }
 
-  /** What a tool learns of an event. @param {PointerEvent | MouseEvent} event */
+  /** What a tool learns of an event. @param {any} event of a pointer or the mouse */
   touch(event) {
     const { view } = this.stage;
     const { w, h } = view.rect();
     const at = this.stage.point(event);
-    const coarse = /** @type {PointerEvent} */ (event).pointerType === 'touch' ? 2 : 1;
+    const coarse = event.pointerType === 'touch' ? 2 : 1;
     return {
       at,
       point: view.toCanvas(at),
@@ -38,10 +38,7 @@ export class Pointers {
       shift: event.shiftKey,
       alt: event.altKey,
       ctrl: event.ctrlKey || event.metaKey,
-      pressure:
-        /** @type {PointerEvent} */ (event).pointerType === 'pen'
-          ? /** @type {PointerEvent} */ (event).pressure
-          : 1,
+      pressure: event.pointerType === 'pen' ? event.pressure : 1,
     };
   }
 

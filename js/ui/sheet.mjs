@@ -19,6 +19,7 @@ const COMMON = [
   ['Alt', 'keys_alt'],
   ['L', 'keys_panel'],
   ['Enter', 'keys_full'],
+  ['S', 'keys_switch'],
   ['Esc', 'keys_escape'],
 ];
 

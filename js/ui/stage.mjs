@@ -11,7 +11,6 @@ export class Stage {
     this.view = new Viewport();
     this.scale = scale;
     this.back = el('canvas', { className: 'choreo-layer', 'aria-hidden': 'true' });
-    this.still = el('canvas', { className: 'choreo-layer', 'aria-hidden': 'true' });
     this.front = el('canvas', { className: 'choreo-layer', 'aria-hidden': 'true' });
     this.root = el(
       'div',
@@ -22,14 +21,11 @@ export class Stage {
         'aria-describedby': describedBy,
       },
       this.back,
-      this.still,
       this.front,
     );
     /** @type {CanvasImageSource | null} */ this.picture = null;
     /** @type {((pen: Pen) => void)} */ this.paint = () => {};
-    /** @type {((pen: Pen) => void)} */ this.paintStill = () => {};
-    /** @type {() => any[]} what the still layer shows */ this.stillKey = () => [];
-    /** @type {any[]} */ this.key = [];
+    /** @type {any[]} */ this.resting = [];
     /** @type {DOMRect | null} */ this.held = null;
     this.cursor = '';
     /** @type {{w: number, h: number}[]} other shapes to show */ this.outlines = [];
@@ -44,6 +40,15 @@ export class Stage {
       if (this.visible) this.redraw();
     });
     this.sight.observe(this.root);
+  }
+
+  /** A layer between the picture and what moves, drawn only when what it shows changes.
+   * @param {() => any[]} key all that it depends on; empty when it shows nothing
+   * @param {(pen: Pen) => void} paint @param {string} look a class */
+  addResting(key, paint, look = '') {
+    const canvas = el('canvas', { className: `choreo-layer ${look}`, 'aria-hidden': 'true' });
+    this.front.before(canvas);
+    this.resting.push({ canvas, key, paint, drawn: [] });
   }
 
   resized() {
@@ -67,20 +72,22 @@ export class Stage {
     const ratio = Math.min(devicePixelRatio * this.scale(), 2);
     if (this.dirty.back) this.drawPicture(this.ready(this.back, ratio));
     if (this.dirty.front) {
-      this.drawStill(ratio);
+      for (const layer of this.resting) this.drawResting(layer, ratio);
       this.paint(new Pen(this.ready(this.front, ratio), this.view, ratio));
     }
     this.dirty = { back: false, front: false };
     this.cost = performance.now() - start;
   }
 
-  /** What rests, if it is not what was drawn last. @param {number} ratio */
-  drawStill(ratio) {
+  /** @param {any} layer @param {number} ratio */
+  drawResting(layer, ratio) {
     const { x, y, w, h } = this.view.rect();
-    const key = [ratio, x, y, w, h, this.view.width, this.view.height, ...this.stillKey()];
-    if (key.length === this.key.length && key.every((part, i) => part === this.key[i])) return;
-    this.key = key;
-    this.paintStill(new Pen(this.ready(this.still, ratio), this.view, ratio));
+    const shown = layer.key();
+    const key = shown.length ? [ratio, x, y, w, h, this.view.width, this.view.height, ...shown] : [];
+    if (key.length === layer.drawn.length && key.every((part, i) => part === layer.drawn[i])) return;
+    layer.drawn = key;
+    const context = this.ready(layer.canvas, ratio);
+    if (shown.length) layer.paint(new Pen(context, this.view, ratio));
   }
 
   /** A cleared canvas of the right size. @param {HTMLCanvasElement} canvas @param {number} ratio */

@@ -147,7 +147,7 @@ export class Timeline {
     this.key = key;
     const g = this.ready(this.canvas, ratio);
     this.drawStrip(g, size[0], size[1]);
-    this.drawTicks(g, x, size[1]);
+    this.drawTicks(g, x);
     this.drawKeys(g, entries, x, ratio);
   }
 
@@ -171,8 +171,8 @@ export class Timeline {
     g.globalAlpha = 1;
   }
 
-  /** @param {CanvasRenderingContext2D} g @param {(f: number) => number} x @param {number} h */
-  drawTicks(g, x, h) {
+  /** @param {CanvasRenderingContext2D} g @param {(f: number) => number} x */
+  drawTicks(g, x) {
     const { lastFrame } = this.model;
     const room = (x(lastFrame) - x(0)) / Math.max(lastFrame, 1);
     const step = [1, 5, 10, 50, 100, 500, 1000, 5000].find((n) => n * room >= 5) ?? 10000;

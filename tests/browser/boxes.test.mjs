@@ -1,7 +1,7 @@
 // The box editor and what all editors share, driven with mouse and keyboard in the real ComfyUI.
 
 import assert from 'node:assert/strict';
-import { graphOf, inBothModes } from './page.mjs';
+import { inBothModes } from './page.mjs';
 
 const near = (/** @type {number} */ a, /** @type {number} */ b, by = 0.006) =>
   assert.ok(Math.abs(a - b) <= by, `${a} is not ${b}`);

@@ -166,8 +166,26 @@ inBothModes(
         return stage.outlines.map((/** @type {any} */ s) => [s.w, s.h]);
       });
       assert.deepEqual(outlines, [[192, 96]]);
-      assert.match((await page.editor(1, 'points')).notice, /192 × 96/);
+      const asked = await page.run(() => document.querySelector('.choreo-notice')?.textContent);
+      assert.match(asked ?? '', /96 × 96.*192 × 96/);
       await page.shot('another shape');
+    });
+
+    test('the help page is Chinese, with its picture', async (page) => {
+      await page.open([node()]);
+      await page.run(() => {
+        const { graph, canvas } = /** @type {any} */ (window).app;
+        canvas.selectNode(graph.getNodeById(1));
+      });
+      await page.page.locator('[data-testid=info-button]').dispatchEvent('click'); // tabs may lie over it
+      const help = await page.page.waitForSelector('.node-help-content h1');
+      assert.equal(await help.textContent(), '方框轨迹');
+      await page.until(() => {
+        const picture = /** @type {any} */ (document.querySelector('.node-help-content img'));
+        return picture?.complete && picture.naturalWidth > 100;
+      });
+      await page.shot('chinese help');
+      await page.page.keyboard.press('Escape');
     });
   },
   { settings: { 'Comfy.Locale': 'zh' }, scale: 2 },

@@ -12,6 +12,9 @@ const HEIGHT = 400;
 const read = (/** @type {string} */ twin) =>
   JSON.parse(readFileSync(new URL(`../../workflows/api/${twin}.json`, import.meta.url), 'utf-8'));
 const [BOX, POINTS, BOTH] = ['draw-a-box', 'points-on-video', 'strokes-and-mask'].map(read);
+const example = JSON.parse(
+  readFileSync(new URL('../../workflows/Strokes and mask.json', import.meta.url), 'utf-8'),
+);
 const CURSOR = `<svg width="22" height="22" viewBox="0 0 22 22"><path d="M3 2l14 11-7 .6 4 6-2.6 1.5-3.8-6.2L3
   19z" fill="#fff" stroke="#111" stroke-width="1.4"/></svg>`;
 
@@ -192,6 +195,16 @@ try {
   );
   await studio.frame(4);
   await studio.shot('mask');
+
+  await comfy.load(example, 0.6);
+  await comfy.click(0.6, 0.4, { id: 3, name: 'mask' });
+  await comfy.press('Control+z', 'Enter', 'Home', '.', '.', '.', '.', '.');
+  await comfy.page.mouse.move(0, 0);
+  await comfy.until(
+    () => /** @type {any} */ (document.querySelector('dialog .choreo-chip')).textContent === 'picture',
+  );
+  studio.clip = await (await comfy.page.$('dialog .choreo-editor'))?.boundingBox();
+  await studio.shot('several');
 } finally {
   await comfy.context.close().catch(() => {});
 }

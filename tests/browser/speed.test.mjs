@@ -142,4 +142,44 @@ inBothModes((test) => {
     const prompt = await page.run(() => /** @type {any} */ (window).app.graphToPrompt());
     assert.equal(prompt.output['1'].inputs.points, huge.values[3]);
   });
+
+  test('10,000 points that are pasted or linked give a message, and the drawing stays', async (page) => {
+    const one = (/** @type {number} */ n) => [[0, (n % 100) / 100, n / 20_000, 1]];
+    const few = pointNode(crowd(200, one));
+    const flat = JSON.stringify(Array.from({ length: 10_000 }, (_, n) => ({ x: n % 800, y: n % 400 })));
+    const text = { id: 2, type: 'PrimitiveStringMultiline', values: [flat], pos: [520, 0], size: [220, 200] };
+    const print = { id: 3, type: 'PreviewAny', values: [], pos: [800, 0], size: [220, 200] };
+    await page.open([few, text, print], [[1, 1, 3, 'source', '*']]);
+    await page.click(0.95, 0.95, on);
+    const drawn = await page.editor(1, 'points');
+    const paste = (/** @type {string} */ words) =>
+      page.run((words) => {
+        const clipboardData = new DataTransfer();
+        clipboardData.setData('text/plain', words);
+        const event = new ClipboardEvent('paste', { bubbles: true, cancelable: true, clipboardData });
+        document.querySelector('.choreo-range')?.dispatchEvent(event);
+      }, words);
+    for (const [words, message] of /** @type {[string, RegExp][]} */ ([
+      [JSON.stringify(crowd(10_000, one)), /10000 entries; at most 4096/],
+      [JSON.stringify(crowd(4000, one)), /4201 entries; at most 4096/],
+      [' '.repeat(1_000_001), /1000001 characters; at most 1000000/],
+    ])) {
+      await paste(words);
+      await page.settle();
+      const now = await page.editor(1, 'points');
+      assert.match(now.notice, message);
+      assert.equal(now.text, drawn.text);
+    }
+
+    await page.run(() => {
+      const { graph } = /** @type {any} */ (window).app;
+      graph.getNodeById(2).connect(0, graph.getNodeById(1), 'geometry');
+    });
+    const run = await page.queue();
+    assert.equal(run.status.status_str, 'error');
+    const [, failed] = run.status.messages.find((/** @type {any} */ [name]) => name === 'execution_error');
+    assert.match(failed.exception_message, /list of 1 to 4096/);
+    assert.equal((await page.editor(1, 'points')).text, drawn.text);
+    await page.run(() => /** @type {any} */ (window).app.extensionManager.dialog?.closeDialog?.());
+  });
 });

@@ -180,6 +180,25 @@ def test_bad_values_give_their_sentence(server, kind, text, sentence):
     assert sentence in run.error.message and len(run.error.message) < 600
 
 
+@pytest.mark.parametrize(
+    ("kind", "count", "sentence"),
+    [("points", 10_000, "at most 4096 points"), ("strokes", 10_000, "256 strokes"), ("points", 4096, None)],
+)
+def test_crowds_of_linked_tracks_are_taken_or_refused_in_one_sentence(server, kind, count, sentence):
+    graph = {
+        "2": {"class_type": "ProbeTracks", "inputs": {"count": count, "frames": 2}},
+        "1": editor(kind, geometry=["2", 0]),
+        "look": {"class_type": "ProbeValue", "inputs": {"value": ["1", 0]}},
+    }
+    run = server.run(graph)
+    if sentence:
+        assert run.error is not None and run.error.exception == "ValueError"
+        assert sentence in run.error.message and len(run.error.message) < 600
+    else:
+        assert run.error is None
+        assert np.shape(json.loads(run.outputs["look"]["text"][0])["track_path"]) == (F, count, 2)
+
+
 def test_the_points_of_an_example_lie_on_what_moves_in_the_packs_own_clip(server):
     graph = json.loads((ROOT / "workflows/api/points-on-video.json").read_text())
     tracks, _ = shown(server, graph, 0, "2")

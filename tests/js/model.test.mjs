@@ -107,3 +107,49 @@ test('pictures are found for frames, and few are kept', () => {
 test('both languages have the same texts', () => {
   assert.deepEqual(Object.keys(zh).sort(), Object.keys(en).sort());
 });
+
+test('others see a drawing at a frame with nothing selected, and it stays as it is', () => {
+  const model = started();
+  model.select(['b1']);
+  model.seek(5);
+  const { selection, doc } = model;
+  /** @type {any[]} */ const told = [];
+  model.listeners.add((what) => told.push(what));
+  const look = () => model.seen(9, () => told.push([model.frame, model.selection.size, model.doc]));
+  look();
+  assert.throws(() =>
+    model.seen(3, () => {
+      throw new Error('a painter failed');
+    }),
+  );
+  assert.deepEqual(told, [[9, 0, doc]]);
+  assert.deepEqual([model.frame, model.selection], [5, selection]);
+});
+
+test('frames of two timelines belong together by their share of the whole', () => {
+  const [long, short] = [started(), new Model('mask', () => ({ ...SIZE, frames: 5 }))];
+  long.seek(13);
+  assert.equal(short.frameOf(long), 4);
+  long.seek(6);
+  assert.equal(short.frameOf(long), 2);
+  const still = new Model('mask', () => ({ ...SIZE, frames: 1 }));
+  assert.deepEqual([still.frameOf(long), long.frameOf(still)], [0, 0]);
+});
+
+test('an edit that could not be read again is refused with the sentence, and the former one stays', () => {
+  const model = new Model('points', () => SIZE);
+  model.load('');
+  const crowd = (/** @type {number} */ n) =>
+    Array.from({ length: n }, (_, i) => ({ id: `p${i}`, k: [[0, 0.5, 0.5, 1]] }));
+  model.edit({ ...model.doc, points: crowd(4096) });
+  const { text, doc } = model;
+  /** @type {string[]} */ const told = [];
+  model.listeners.add((what) => told.push(what));
+  model.edit({ ...doc, points: crowd(4097) });
+  assert.deepEqual([model.text, model.doc, model.history.past.length], [text, doc, 1]);
+  assert.ok(told.includes('refused') && !told.includes('edit'));
+  assert.match(model.refusal ?? '', /4097 entries; at most 4096/);
+  model.edit({ ...doc, points: crowd(3) });
+  assert.equal(model.refusal, undefined);
+  assert.equal(model.history.past.length, 2);
+});

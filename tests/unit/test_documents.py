@@ -103,6 +103,35 @@ def test_page_names_every_input_and_output(node: str):
     assert "## What goes wrong" in page(node)
 
 
+DRAWN_ON = (
+    "BoxTrajectory",
+    "PointPicker",
+    "StrokeTrajectory",
+    "MotionBrush",
+    "ReferenceVideo",
+    "PreviewControls",
+)
+
+
+@pytest.mark.parametrize("node", [f"Choreo{name}" for name in DRAWN_ON])
+def test_the_chinese_page_names_what_the_english_one_names(node: str):
+    chinese = (ROOT / "js" / "docs" / node / "zh.md").read_text(encoding="utf-8")
+    assert (
+        re.findall(r"^# (.*)", chinese)[0]
+        == json.loads(read("locales/zh/nodeDefs.json"))[node]["display_name"]
+    )
+    for part in (1, 2):  # inputs, outputs
+        rows = [
+            re.findall(r"^\| (`.*?) \|", text.split("\n## ")[part], re.MULTILINE)
+            for text in (chinese, page(node))
+        ]
+        assert rows[0] == rows[1] and rows[0]
+    for picture in re.findall(r"\]\((\w+\.webp)\)", chinese):
+        assert (ROOT / "js" / "docs" / picture).is_file()
+    for example in re.findall(r"```json\n(.*?)```", chinese, re.DOTALL):
+        assert json.loads(example)["version"] == 1
+
+
 def test_example_on_the_page_of_box_trajectory_is_valid():
     example = re.search(r"```json\n(.*?)```", page("ChoreoBoxTrajectory"), re.DOTALL)
     assert example

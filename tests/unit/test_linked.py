@@ -184,3 +184,24 @@ def test_keys_are_kept_where_they_are_needed():
     assert kept_keys((line - 0.5).abs()) == [0, 5, 10]
     assert kept_keys(line, [3]) == [0, 3, 10]
     assert kept_keys(line[:1]) == [0]
+
+
+def crowd(count: int, frames: int = 2) -> dict:
+    path = torch.rand(frames, count, 2, generator=torch.Generator().manual_seed(3)) * 30
+    return {"track_path": path, "track_visibility": torch.ones(frames, count, dtype=torch.bool)}
+
+
+@pytest.mark.parametrize(("kind", "most"), [("boxes", 64), ("points", 4096), ("strokes", 256), ("mask", 64)])
+def test_ten_thousand_tracks_are_refused(kind, most):
+    with pytest.raises(ValueError, match=f"10000 tracks or masks; a drawing has at most {most} "):
+        adopted(kind, "", crowd(10_000), W, H, F)
+
+
+def test_many_tracks_are_points_of_one_object():
+    document, points = load_points(adopted("points", "", crowd(300), W, H, 2).text)
+    assert len(points) == 300 and [entry["id"] for entry in document["objects"]] == ["o1"]
+
+
+def test_linked_data_that_makes_more_than_a_megabyte_is_refused():
+    with pytest.raises(ValueError, match=r"a drawing of \d{7} characters, but at most 1000000 are read"):
+        adopted("strokes", "", crowd(60, 1000), W, H, 1000)

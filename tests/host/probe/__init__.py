@@ -80,6 +80,20 @@ class ProbeValue(io.ComfyNode):
         return _says(json.dumps(value, default=lambda item: item.tolist()))
 
 
+class ProbeTracks(io.ComfyNode):
+    """Tracks of points that rest side by side."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        inputs = [io.Int.Input("count", max=100_000), io.Int.Input("frames", default=2)]
+        return io.Schema("ProbeTracks", category="probe", inputs=inputs, outputs=[io.Tracks.Output()])
+
+    @classmethod
+    def execute(cls, count: int, frames: int) -> io.NodeOutput:
+        path = torch.linspace(0, 60, count)[None, :, None].expand(frames, count, 2)
+        return io.NodeOutput({"track_path": path, "track_visibility": torch.ones(frames, count).bool()})
+
+
 class ProbeImageModel(io.ComfyNode):
     """A small image model with random weights: a MODEL of a family this pack does not steer."""
 
@@ -171,7 +185,15 @@ class ProbeSD15(io.ComfyNode):
 
 class Extension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [ProbeLatent, ProbeModel, ProbeTensors, ProbeValue, ProbeImageModel, ProbeSD15]
+        return [
+            ProbeLatent,
+            ProbeModel,
+            ProbeTensors,
+            ProbeValue,
+            ProbeTracks,
+            ProbeImageModel,
+            ProbeSD15,
+        ]
 
 
 async def comfy_entrypoint() -> Extension:
