@@ -16,6 +16,7 @@ TWINS = {
     "SG-I2V pocket (runs anywhere)": "sg-i2v-pocket",
     "SG-I2V on Stable Video Diffusion": "sg-i2v-svd",
     "AnimateDiff pocket (runs anywhere)": "animatediff-pocket",
+    "MotionClone pocket (runs anywhere)": "motionclone-pocket",
     "Draw a box and go": "draw-a-box",
     "Points on a reference video": "points-on-video",
     "Strokes and mask": "strokes-and-mask",

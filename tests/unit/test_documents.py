@@ -160,8 +160,7 @@ def test_page_lists_the_allowed_samplers():
 
 def test_every_example_has_a_twin():
     assert {file.stem for file in WORKFLOWS.glob("*.json")} == set(TWINS)
-    without_page = {"motionclone-pocket"}  # evaluate.py's; a page waits for motion that is plain to see
-    assert {file.stem for file in (WORKFLOWS / "api").glob("*.json")} == {*TWINS.values(), *without_page}
+    assert {file.stem for file in (WORKFLOWS / "api").glob("*.json")} == {*TWINS.values()}
 
 
 @pytest.mark.parametrize("title", TWINS)
