@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
-Kind = Literal["spatial", "temporal", "joint", "block"]
+Kind = Literal["spatial", "temporal", "joint", "motion", "block"]
 Stage = Literal["down", "middle", "up"]
 Part = Literal["q", "k", "v", "out"]
 
@@ -23,9 +23,9 @@ Part = Literal["q", "k", "v", "out"]
 class Site:
     """One tappable place of a network, described without any tensor.
 
-    kind: attention within a frame, over time, over both; or a whole block.
+    kind: attention within a frame, over time, over both; a whole temporal module; or a whole block.
     scale: latent cells a side of one feature cell. depth: order among the sites of the same kind,
-    stage and scale, from 0. heads: attention heads, 1 for a block.
+    stage and scale, from 0. heads: attention heads, 1 for a module or block.
     """
 
     name: str
@@ -38,7 +38,8 @@ class Site:
     @property
     def parts(self) -> frozenset[Part]:
         """What can be read here."""
-        return frozenset(("out",)) if self.kind == "block" else frozenset(("q", "k", "v", "out"))
+        whole = self.kind in ("motion", "block")
+        return frozenset(("out",)) if whole else frozenset(("q", "k", "v", "out"))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from choreo.contract import Feat, Grid, Site, Step, Target
 from choreo.steering.rules import direction_shift
 from choreo.steering.schedules import PRESETS, Uneven, ramp, sigma_of
 from choreo.targets import files
-from choreo.targets.motionclone import MotionQuery, frame_attention, parse_blocks
+from choreo.targets.levels import parse_blocks
+from choreo.targets.motionclone import MotionQuery, frame_attention
 
 LATENT = Grid(6, 12, 8)
 
