@@ -17,6 +17,8 @@ from torch import Tensor
 Kind = Literal["spatial", "temporal", "joint", "motion", "block"]
 Stage = Literal["down", "middle", "up"]
 Part = Literal["q", "k", "v", "out"]
+# What a gradient changes: the direction of the noise at a step, or the noise and with it the picture.
+Rule = Literal["direction", "epsilon"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,19 @@ class Grid:
     frames: int
     rows: int
     cols: int
+
+    @classmethod
+    def of(cls, sizes: Sequence[Any]) -> Grid:
+        """From [frames, rows, cols]. Raises ValueError unless these are positive."""
+        frames, rows, cols = (int(size) for size in sizes)
+        if min(frames, rows, cols) < 1:
+            raise ValueError(f"a grid of {frames} x {rows} x {cols} cells")
+        return cls(frames, rows, cols)
+
+    @property
+    def sizes(self) -> list[int]:
+        """[frames, rows, cols]."""
+        return [self.frames, self.rows, self.cols]
 
     def cell(self, x: float, y: float) -> tuple[float, float]:
         """(row, column), fractional, of a point in normalised canvas coordinates (0..1)."""
@@ -122,11 +137,16 @@ class Target(Protocol):
 
 @runtime_checkable
 class Guided(Protocol):
-    """A target whose paper adds its gradient to the sampler's prediction, and with which weight."""
+    """A target whose paper adds its gradient to the sampler's prediction: how, and with which weight."""
+
+    @property
+    def rule(self) -> Rule:
+        """What the gradient changes; see `Rule`."""
+        ...
 
     @property
     def guidance_weight(self) -> float:
-        """Factor on the energy at strength 1; the gradient then goes into the noise's direction."""
+        """Factor on the energy at strength 1. That of an "epsilon" is for models which predict noise."""
         ...
 
 

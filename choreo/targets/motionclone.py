@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..contract import Feat, Features, Grid, Selection, Site, Step
+from ..contract import Feat, Features, Grid, Rule, Selection, Site, Step
 from .levels import parse_blocks, sites_of
 from .reference import require_same_grid, same_sites
 
@@ -75,6 +76,8 @@ def _record(feat: Feat, k: int) -> Record:
 class MotionClone:
     """A reference's motion. records, heads: by the name of the site; grid: of the reference's latent."""
 
+    kind: ClassVar[str] = "motionclone target"
+    rule: ClassVar[Rule] = "direction"
     records: Mapping[str, Record]
     heads: Mapping[str, int]
     grid: Grid
@@ -138,6 +141,38 @@ class MotionClone:
         total = sum(F.interpolate(heat[None], size, mode="bilinear")[0] for heat in heats)
         assert isinstance(total, Tensor)
         return total / total.max().clamp(min=1e-6)
+
+    def stored(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Header and tensors of a file: `values.<i>` and `indices.<i>` of the i-th site."""
+        sites = [{"name": name, "heads": self.heads[name]} for name in self.records]
+        tensors = {}
+        for i, record in enumerate(self.records.values()):
+            tensors |= {f"values.{i}": record.values, f"indices.{i}": record.indices}
+        return {"family": self.family, "grid": self.grid.sizes, "sites": sites}, tensors
+
+    @classmethod
+    def restored(cls, header: dict[str, Any], tensors: dict[str, Tensor]) -> MotionClone:
+        """The way back; takes what it reads out of `tensors`. Raises ValueError for data that cannot be."""
+        grid = Grid.of(header["grid"])
+        heads = {str(site["name"]): int(site["heads"]) for site in header["sites"]}
+        records = {
+            name: Record(tensors.pop(f"values.{i}"), tensors.pop(f"indices.{i}"))
+            for i, name in enumerate(heads)
+        }
+        for name, record in records.items():
+            _require_maps(name, record, heads[name], grid.frames)
+        if not records:
+            raise ValueError("it holds no maps")
+        return cls(records, heads, grid, str(header["family"]))
+
+
+def _require_maps(name: str, record: Record, heads: int, frames: int) -> None:
+    shape = record.values.shape
+    alike = record.indices.shape == shape and record.indices.dtype == torch.uint8
+    if not alike or not record.values.numel() or len(shape) != 5 or tuple(shape[2:4]) != (heads, frames):
+        raise ValueError(f"the data of '{name}' has shape {tuple(shape)}")
+    if not bool(torch.isfinite(record.values).all()) or int(record.indices.max()) >= frames:
+        raise ValueError(f"the data of '{name}' is not that of attention maps")
 
 
 def _unlike_most(record: Record) -> Tensor:

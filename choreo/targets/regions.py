@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from ..contract import Grid
+from ..controls import BoxTracks
+from ..controls.linked import read_linked
 
 Region = Literal["nearest", "box", "whole frame"]
 FEWEST = 5  # cells of a region: one cell alone has the share 1 whatever it holds
@@ -115,6 +117,16 @@ class Anchors:
                 f"{int(self.seen[:, 0].sum())}: there is nothing to follow. Set the points in later frames, "
                 "too."
             )
+
+    @classmethod
+    def of(cls, value: Any, canvas: tuple[int, int]) -> Anchors:
+        """From TRACKS, CHOREO_BOXES, BOUNDING_BOX or a MASK a frame; `canvas` is for what carries none."""
+        if isinstance(value, BoxTracks):
+            size = value.boxes.new_tensor(value.canvas * 2)
+            names = tuple(value.labels[n] or f"box {n + 1}" for n in range(value.count))
+            return cls(value.boxes / size, value.visibility, names)
+        linked = read_linked(value, canvas)
+        return cls(linked.boxes, linked.seen, linked.names)
 
     def terms(self, region: Region, count: int, latent: Grid, grid: Grid) -> Terms:
         """The terms on one grid. count: cells of the nearest region, on the latent's grid."""

@@ -142,7 +142,9 @@ def _energies(meta: dict[str, Any], tensors: dict[str, Tensor], case: Case, tau:
     found = []
     norms: dict[str, Norm] = {"sum_sq": "squared", "sum_abs": "absolute"}
     for key, expected in meta["loss"][name].items():
-        target = S2V2V({SITE.name: Pattern(case.terms, reference)}, case.grid, "golden", tau, norms[key])
+        target = S2V2V(
+            {SITE.name: Pattern(case.grid, case.terms, reference)}, case.grid, "golden", tau, norms[key]
+        )
         energy = target.energy({SITE: Feat(case.grid, out=feature[None])}, Step(1.0, case.grid))
         assert energy is not None
         pair = energy.reshape(1), torch.tensor([expected], dtype=torch.float64)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from choreo.contract import Feat, Grid, Site, Step, Target
+from choreo.controls import BoxTracks
+from choreo.targets import files
 from choreo.targets.correlation import follow, shares
 from choreo.targets.regions import Anchors, Terms, box_cells, cell_of, nearest_cells, on_grid, scaled_count
 from choreo.targets.s2v2v import S2V2V, SparseQuery
@@ -177,3 +182,73 @@ def test_points_of_another_number_of_frames_are_refused():
     query = SparseQuery(anchors())
     with pytest.raises(ValueError, match="points have 5 frames, but the reference has 6"):
         query.reference(features(query.select(SITES)), Grid(6, 12, 16), "AnimateDiff")
+
+
+@pytest.mark.parametrize("region", ["nearest", "box", "whole frame"])
+def test_a_file_holds_the_whole_target(tmp_path, region):
+    target = made(SparseQuery(anchors(), region=region, temperature=2.0, norm="absolute"))
+    files.write(tmp_path / "a.safetensors", target)
+    read = files.read(tmp_path / "a.safetensors")
+    assert isinstance(read, S2V2V)
+    assert (read.grid, read.family, read.temperature, read.norm) == (LATENT, "AnimateDiff", 2.0, "absolute")
+    assert energy(read, 1) == energy(target, 1)
+    assert (tmp_path / "a.safetensors").stat().st_size < 40_000
+
+
+@pytest.mark.parametrize(
+    "changes, tensors",
+    [
+        ({"temperature": 0}, {}),
+        ({"norm": "cubed"}, {}),
+        ({"grid": [5, 12]}, {}),
+        ({"sites": []}, {}),
+        ({}, {"shares.0": torch.zeros(8, 4)}),
+        ({}, {"shares.0": torch.full((8, 5), torch.nan)}),
+        ({}, {"cells.0": torch.full((8, 5), 12, dtype=torch.int32)}),
+        ({}, {"sources.0": torch.full((8,), -1, dtype=torch.int32)}),
+        ({}, {"frames.0": torch.full((8,), 5, dtype=torch.int32)}),
+        ({}, {"frames.0": torch.ones(7, dtype=torch.int32)}),
+        ({}, {"shares.0": None}),
+        ({}, {"more": torch.zeros(1)}),
+    ],
+)
+def test_broken_files_are_refused(tmp_path, changes, tensors):
+    target = made(SparseQuery(anchors(), blocks="up_blocks.1"))
+    header, good = target.stored()
+    held = {key: value.contiguous() for key, value in {**good, **tensors}.items() if value is not None}
+    story = json.dumps({"kind": S2V2V.kind, "version": 1, **header, **changes})
+    save_file(held, tmp_path / "a.safetensors", metadata={"choreo": story})
+    with pytest.raises(ValueError, match="a.safetensors is damaged"):
+        files.read(tmp_path / "a.safetensors")
+
+
+def test_points_come_from_tracks_boxes_and_a_detectors_boxes():
+    centres = anchors(2).boxes[..., :2] * torch.tensor([128.0, 96.0], dtype=torch.float64)
+    seen = torch.ones(5, 2, dtype=torch.bool)
+    seen[3, 1] = False
+    host = {"track_path": centres.float(), "track_visibility": seen}
+    found = Anchors.of(host, (128, 96))
+    assert torch.equal(found.seen, seen)
+    assert torch.allclose(found.boxes[seen][:, :2], anchors(2).boxes[seen][:, :2], atol=1e-6)
+    sizes = torch.full_like(centres, 32)
+    boxes = Anchors.of(BoxTracks.from_centres((128, 96), torch.cat([centres, sizes], -1)), (0, 0))
+    assert torch.allclose(boxes.boxes[..., :2], anchors(2).boxes[..., :2], atol=1e-6)
+    assert boxes.boxes[0, 0, 2:].tolist() == [0.25, 1 / 3]
+    rows = [[{"x": 8 * f, "y": 8, "width": 16, "height": 16}] if f != 2 else [] for f in range(5)]
+    detected = Anchors.of(rows, (128, 96))
+    assert detected.seen[:, 0].tolist() == [True, True, False, True, True]
+    assert detected.boxes[4, 0, 0].item() == pytest.approx(40 / 128)
+    outside = {"track_path": torch.tensor([[[5.0, 5.0]], [[200.0, 5.0]], [[9.0, 5.0]]])}
+    assert Anchors.of(outside, (128, 96)).seen[:, 0].tolist() == [True, False, True]
+
+
+def test_the_picture_shows_points_and_regions():
+    heat = made(SparseQuery(anchors(1), blocks="up_blocks.2")).motion()
+    assert heat.shape == (5, 6, 8) and float(heat.max()) == 1
+    assert heat[0].nonzero().tolist() == [[1, 1]]  # the point alone: 0.3 of 6 rows, 0.2 of 8 columns
+    assert [int((frame > 0).sum()) for frame in heat[1:]] == [12] * 4
+    assert made(SparseQuery(anchors(1), region="whole frame", blocks="up_blocks.2")).motion().shape == (
+        5,
+        6,
+        8,
+    )
