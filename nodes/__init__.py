@@ -19,6 +19,7 @@ from .reference import ReferenceVideo
 from .s2v2v import S2V2VTarget
 from .sgi2v import SGI2VTarget
 from .svd import SVDConditioning
+from .tracking import TrackPoints
 
 NODES: list[type[io.ComfyNode]] = [
     ReferenceVideo,
@@ -26,6 +27,7 @@ NODES: list[type[io.ComfyNode]] = [
     BoxTrajectory,
     StrokeTrajectory,
     MotionBrush,
+    TrackPoints,
     LoadBoxTracks,
     SaveBoxTracks,
     FitBoxTracks,

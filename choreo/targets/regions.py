@@ -114,8 +114,8 @@ class Anchors:
         if not (self.seen.sum(0) > 1).any():
             raise ValueError(
                 f"No point is seen in two of the {len(self.seen)} frames, '{self.names[0]}' in "
-                f"{int(self.seen[:, 0].sum())}: there is nothing to follow. Set the points in later frames, "
-                "too."
+                f"{int(self.seen[:, 0].sum())}: there is nothing to follow. Put Track Points "
+                "behind the points, or set them in later frames, too."
             )
 
     @classmethod
