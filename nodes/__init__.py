@@ -13,6 +13,7 @@ from .drawing import MotionBrush, PointPicker, StrokeTrajectory
 from .latent_optimisation import LatentOptimisation, LatentOptimisationSampler
 from .motion_guidance import MotionCloneSigmas, MotionGuidance
 from .motionclone import LoadTarget, MotionCloneTarget, SaveTarget
+from .noise import FreeTrajNoise, InvertVideo
 from .pocket import LoadPocketModel, PocketScene
 from .preview import PreviewControls, PreviewTarget
 from .reference import ReferenceVideo
@@ -40,6 +41,8 @@ NODES: list[type[io.ComfyNode]] = [
     MotionCloneSigmas,
     LatentOptimisation,
     LatentOptimisationSampler,
+    InvertVideo,
+    FreeTrajNoise,
     SVDConditioning,
     PreviewControls,
     PreviewTarget,

@@ -99,11 +99,11 @@ class PointTracker:
             for start in np.unique(run.last[lost]).tolist():
                 which = np.flatnonzero(lost & (run.last == start))
                 guess = run.guess(which, frame)
-                looks = [run.looks[n] for n in which]
+                looks = [run.looks[n] for n in which.tolist()]
                 there, good = self._step(start, frame, run.places[start, which], guess, looks)
                 run.places[frame, which] = np.where(good[:, None], there, guess)
                 run.seen[frame, which] = good
-            for n in np.flatnonzero(clicked[frame]):
+            for n in np.flatnonzero(clicked[frame]).tolist():
                 run.looks[n] = self._look(frame, run.places[frame, n])
             run.close(frame, clicked[frame])
             self._flows.clear()
@@ -115,7 +115,7 @@ class PointTracker:
         """Where points of one frame are in another, and whether they were found there."""
         best, found = guess.copy(), np.full(len(points), np.inf)
         for there, good in self._ways(start, end, points, guess):
-            for n in np.flatnonzero(good):
+            for n in np.flatnonzero(good).tolist():
                 off = difference(self._look(end, there[n]), looks[n])
                 if off < found[n] - 1e-3:  # of ways that are equally good the first, widest one
                     best[n], found[n] = there[n], off

@@ -132,7 +132,7 @@ class Anchors:
         """The terms on one grid. count: cells of the nearest region, on the latent's grid."""
         first = self.seen.int().argmax(0).tolist()
         places = on_grid(self.boxes[..., :2], grid)
-        sources = cell_of(places[first, range(len(first))], grid)
+        sources = cell_of(places[first, list(range(len(first)))], grid)
         regions = None
         if region == "nearest":
             cells = grid.rows * grid.cols
