@@ -38,6 +38,7 @@ class S2V2VTarget(io.ComfyNode):
                 io.Int.Input("cells", default=CELLS, min=2, max=100000, advanced=True, tooltip="Size of the nearest region, in cells of the latent; coarser layers take as many fewer. The paper gives no number; 49 are about 2 % of a video of 512 x 320."),
                 io.Float.Input("temperature", default=TEMPERATURE, min=0.001, max=1000.0, step=0.1, advanced=True, tooltip="Divides the similarities. 10 is the paper's. A smaller one sees only the most similar cells, and its gradient grows with its square: lower the strength with it."),
                 io.String.Input("blocks", default=BLOCKS, advanced=True, tooltip="Where to read, in the official names: up_blocks.0 to 3, down_blocks.0 to 3, mid_block, with commas between."),
+                io.Combo.Input("follow", options=["as given", "by features"], default="as given", advanced=True, tooltip="Where the points are in later frames: as they are given, or where their features are found again (the largest similarity, on the finest of the blocks). The second needs no tracker, but sees no occlusion."),
                 io.Combo.Input("norm", options=["squared", "absolute"], default="squared", advanced=True, tooltip="How differences are summed: squared, or their absolute values."),
                 io.Int.Input("timestep", default=TIMESTEP, min=0, max=999, advanced=True, tooltip="How much noise the reference gets: a timestep of the model's 1000. 1 is the paper's."),
             ],
@@ -56,13 +57,14 @@ class S2V2VTarget(io.ComfyNode):
         cells: int,
         temperature: float,
         blocks: str,
+        follow: str,
         norm: Norm,
         timestep: int,
     ) -> io.NodeOutput:
         backbone, latent = recognise(model.model), reference["samples"]
         grid = backbone.latent_grid(latent.shape)
         anchors = Anchors.of(points, (grid.cols * CELL, grid.rows * CELL))
-        query = SparseQuery(anchors, region, cells, temperature, blocks, norm)
+        query = SparseQuery(anchors, region, cells, temperature, blocks, norm, follow == "by features")
         query.check(grid)
         sigma = noise_level(model.get_model_object("model_sampling"), timestep)
         found = extract(model, conditioning, latent, sigma, seed, backbone, query.select)

@@ -7,11 +7,14 @@ or float64 where they are.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .regions import Terms
+if TYPE_CHECKING:
+    from .regions import Terms
 
 _GUARD = 1e-8  # against features of length 0
 

@@ -16,8 +16,10 @@ from torch import Tensor
 from ..contract import Grid
 from ..controls import BoxTracks
 from ..controls.linked import read_linked
+from .correlation import follow
 
 Region = Literal["nearest", "box", "whole frame"]
+REACH = 0.2  # of the longer side, that a point followed by its feature may go from one frame to the next
 FEWEST = 5  # cells of a region: one cell alone has the share 1 whatever it holds
 _ROUNDING = 1e-6  # cells by which a box's edge may miss one
 
@@ -111,6 +113,9 @@ class Anchors:
         centres = self.boxes[..., :2]
         inside = ((centres >= 0) & (centres < 1)).all(-1)
         object.__setattr__(self, "seen", self.seen & inside)
+
+    def require_motion(self) -> None:
+        """Raise ValueError unless something is seen in two frames."""
         if not (self.seen.sum(0) > 1).any():
             raise ValueError(
                 f"No point is seen in two of the {len(self.seen)} frames, '{self.names[0]}' in "
@@ -127,6 +132,24 @@ class Anchors:
             return cls(value.boxes / size, value.visibility, names)
         linked = read_linked(value, canvas)
         return cls(linked.boxes, linked.seen, linked.names)
+
+    def followed(self, feature: Tensor) -> Anchors:
+        """The same, each found again by its feature alone from the first frame in which it is seen.
+
+        feature: [F, H, W, C] of the reference. Sizes stay as they are there.
+        """
+        grid = Grid(*feature.shape[:3])
+        reach = max(1, round(REACH * max(grid.rows, grid.cols)))
+        boxes, seen = self.boxes.clone(), torch.zeros_like(self.seen)
+        for n in self.seen.any(0).nonzero()[:, 0].tolist():
+            frame = int(self.seen[:, n].int().argmax())
+            cell = int(cell_of(on_grid(self.boxes[frame, n, :2], grid), grid))
+            places = follow(feature, frame, cell, reach)[frame:]
+            moved = (places - places[0]) / places.new_tensor((grid.cols, grid.rows))
+            boxes[frame:, n] = self.boxes[frame, n]
+            boxes[frame:, n, :2] += moved
+            seen[frame:, n] = True
+        return Anchors(boxes, seen, self.names)
 
     def terms(self, region: Region, count: int, latent: Grid, grid: Grid) -> Terms:
         """The terms on one grid. count: cells of the nearest region, on the latent's grid."""

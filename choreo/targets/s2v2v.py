@@ -78,7 +78,7 @@ class SparseQuery:
 
     blocks: official names, "up_blocks.1, up_blocks.2". region: the nearest cells, the box, or (the paper's
     ablation) the whole frame. cells: of the nearest region, on the latent's grid. temperature: divides the
-    cosines.
+    cosines. follow: find the points again by their features at the finest site, whatever is given.
     """
 
     anchors: Anchors
@@ -87,9 +87,12 @@ class SparseQuery:
     temperature: float = TEMPERATURE
     blocks: str = BLOCKS
     norm: Norm = "squared"
+    follow: bool = False
 
     def __post_init__(self) -> None:
         parse_blocks(self.blocks)
+        if not self.follow:
+            self.anchors.require_motion()
         if self.cells < 2:
             raise ValueError(f"cells is {self.cells}; a region needs at least 2 of the latent's cells.")
         if not 1e-3 <= self.temperature <= 1e3:  # false for NaN too
@@ -115,11 +118,16 @@ class SparseQuery:
     def reference(self, features: Features, grid: Grid, family: str) -> S2V2V:
         """The patterns of a reference's features (of one conditioning), as a target."""
         self.check(grid)
-        patterns = {}
+        patterns, anchors = {}, self.anchors
         with torch.inference_mode(False), torch.no_grad():
+            if self.follow:
+                finest = max(features.values(), key=lambda feat: feat.grid.rows * feat.grid.cols)
+                assert finest.out is not None
+                anchors = anchors.followed(finest.out[0])
+                anchors.require_motion()
             for site, feat in features.items():
                 assert feat.out is not None
-                terms = self.anchors.terms(self.region, self.cells, grid, feat.grid)
+                terms = anchors.terms(self.region, self.cells, grid, feat.grid)
                 seen = shares(feat.out[0], terms, self.temperature)
                 patterns[site.name] = Pattern(feat.grid, terms, seen.float().cpu().clone())
         return S2V2V(patterns, grid, family, self.temperature, self.norm)

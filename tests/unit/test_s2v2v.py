@@ -16,6 +16,7 @@ from choreo.targets.regions import Anchors, Terms, box_cells, cell_of, nearest_c
 from choreo.targets.s2v2v import S2V2V, SparseQuery
 
 LATENT = Grid(5, 12, 16)
+ONCE = tuple((frame, 0) for frame in range(1, 5))  # what hides the first point after its first frame
 STEP = Step(1.0, LATENT)
 SITES = [
     Site(f"up.{scale}.{i}", "motion", "up", scale, i) for scale in (8, 4, 2, 1) for i in range(2)
@@ -160,7 +161,7 @@ def test_a_feature_is_followed_where_it_goes():
     "make, message",
     [
         (
-            lambda: anchors(1, hidden=((1, 0), (2, 0), (3, 0), (4, 0))),
+            lambda: SparseQuery(anchors(1, hidden=ONCE)),
             "No point is seen in two of the 5 frames",
         ),
         (lambda: SparseQuery(anchors(), cells=1), "cells is 1"),
@@ -252,3 +253,18 @@ def test_the_picture_shows_points_and_regions():
         6,
         8,
     )
+
+
+def test_a_point_that_was_clicked_once_is_followed_by_its_feature():
+    query = SparseQuery(anchors(1, hidden=ONCE), blocks="up_blocks.2", follow=True)
+    found = features(query.select(SITES))
+    way = [(1, 1), (2, 1), (3, 2), (3, 3), (4, 3)]  # columns and rows of 8 x 6
+    for feat in found.values():
+        for frame, (column, row) in enumerate(way):
+            feat.out[0, frame, row, column] = 5.0
+    target = query.reference(found, LATENT, "AnimateDiff")
+    for pattern in target.patterns.values():
+        assert pattern.terms.sources.tolist() == [1 * 8 + 1] * 4
+        nearest = pattern.terms.cells[:, 0].tolist()
+        assert nearest == [row * 8 + column for column, row in way[1:]]
+        assert torch.equal(pattern.shares.argmax(1), torch.zeros(4, dtype=torch.int64))
