@@ -13,11 +13,14 @@ from .drawing import MotionBrush, PointPicker, StrokeTrajectory
 from .latent_optimisation import LatentOptimisation, LatentOptimisationSampler
 from .motion_guidance import MotionCloneSigmas, MotionGuidance
 from .motionclone import LoadTarget, MotionCloneTarget, SaveTarget
+from .noise import FreeTrajNoise, InvertVideo
 from .pocket import LoadPocketModel, PocketScene
 from .preview import PreviewControls, PreviewTarget
 from .reference import ReferenceVideo
+from .s2v2v import S2V2VTarget
 from .sgi2v import SGI2VTarget
 from .svd import SVDConditioning
+from .tracking import TrackPoints
 
 NODES: list[type[io.ComfyNode]] = [
     ReferenceVideo,
@@ -25,17 +28,21 @@ NODES: list[type[io.ComfyNode]] = [
     BoxTrajectory,
     StrokeTrajectory,
     MotionBrush,
+    TrackPoints,
     LoadBoxTracks,
     SaveBoxTracks,
     FitBoxTracks,
     SGI2VTarget,
     MotionCloneTarget,
+    S2V2VTarget,
     SaveTarget,
     LoadTarget,
     MotionGuidance,
     MotionCloneSigmas,
     LatentOptimisation,
     LatentOptimisationSampler,
+    InvertVideo,
+    FreeTrajNoise,
     SVDConditioning,
     PreviewControls,
     PreviewTarget,

@@ -75,7 +75,7 @@ class SaveTarget(io.ComfyNode):
             description="Write the motion of a reference video as a small file (safetensors) into the output folder.",
             is_output_node=True,
             inputs=[
-                Target.Input("target", tooltip="A target made from a reference video."),
+                Target.Input("target", tooltip="A target made from a reference video: MotionClone's or S²V2V's."),
                 io.String.Input("filename_prefix", default="choreo/motion", tooltip="Folder and beginning of the file's name."),
             ],
             outputs=[],

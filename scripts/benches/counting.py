@@ -86,6 +86,27 @@ def cost(work: Work, model: nn.Module) -> Cost:
     return Cost(operations, sum(sizes.values()) - of_weights, of_weights)
 
 
+class Elements(TorchDispatchMode):
+    """Elements that all operations inside write: an addition, a copy or a comparison of one is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        if not func.is_view:
+            self.count += sum(leaf.numel() for leaf in tree_leaves(output) if isinstance(leaf, Tensor))
+        return output
+
+
+def everything(work: Work) -> int:
+    """Operations of `work`: those of products, and one for every element that any other operation writes."""
+    with fused_attention(), Elements() as elements, FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops() + elements.count
+
+
 class WeightCopies(TorchDispatchMode):
     """Remembers the storages of a model's weights and of all copies made of them."""
 
