@@ -18,6 +18,7 @@ from .preview import PreviewControls, PreviewTarget
 from .reference import ReferenceVideo
 from .sgi2v import SGI2VTarget
 from .svd import SVDConditioning
+from .text_to_video import LoadTextToVideoUNet
 
 NODES: list[type[io.ComfyNode]] = [
     ReferenceVideo,
@@ -42,6 +43,7 @@ NODES: list[type[io.ComfyNode]] = [
     LoadAnimateDiff,
     LoadMotionLora,
     LoadSparseCtrl,
+    LoadTextToVideoUNet,
     LoadPocketModel,
     PocketScene,
 ]
