@@ -14,18 +14,20 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
-Kind = Literal["spatial", "temporal", "joint", "block"]
+Kind = Literal["spatial", "temporal", "joint", "motion", "block"]
 Stage = Literal["down", "middle", "up"]
 Part = Literal["q", "k", "v", "out"]
+# What a gradient changes: the direction of the noise at a step, or the noise and with it the picture.
+Rule = Literal["direction", "epsilon"]
 
 
 @dataclass(frozen=True)
 class Site:
     """One tappable place of a network, described without any tensor.
 
-    kind: attention within a frame, over time, over both; or a whole block.
+    kind: attention within a frame, over time, over both; a whole temporal module; or a whole block.
     scale: latent cells a side of one feature cell. depth: order among the sites of the same kind,
-    stage and scale, from 0. heads: attention heads, 1 for a block.
+    stage and scale, from 0. heads: attention heads, 1 for a module or block.
     """
 
     name: str
@@ -38,7 +40,8 @@ class Site:
     @property
     def parts(self) -> frozenset[Part]:
         """What can be read here."""
-        return frozenset(("out",)) if self.kind == "block" else frozenset(("q", "k", "v", "out"))
+        whole = self.kind in ("motion", "block")
+        return frozenset(("out",)) if whole else frozenset(("q", "k", "v", "out"))
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,19 @@ class Grid:
     frames: int
     rows: int
     cols: int
+
+    @classmethod
+    def of(cls, sizes: Sequence[Any]) -> Grid:
+        """From [frames, rows, cols]. Raises ValueError unless these are positive."""
+        frames, rows, cols = (int(size) for size in sizes)
+        if min(frames, rows, cols) < 1:
+            raise ValueError(f"a grid of {frames} x {rows} x {cols} cells")
+        return cls(frames, rows, cols)
+
+    @property
+    def sizes(self) -> list[int]:
+        """[frames, rows, cols]."""
+        return [self.frames, self.rows, self.cols]
 
     def cell(self, x: float, y: float) -> tuple[float, float]:
         """(row, column), fractional, of a point in normalised canvas coordinates (0..1)."""
@@ -121,11 +137,16 @@ class Target(Protocol):
 
 @runtime_checkable
 class Guided(Protocol):
-    """A target whose paper adds its gradient to the sampler's prediction, and with which weight."""
+    """A target whose paper adds its gradient to the sampler's prediction: how, and with which weight."""
+
+    @property
+    def rule(self) -> Rule:
+        """What the gradient changes; see `Rule`."""
+        ...
 
     @property
     def guidance_weight(self) -> float:
-        """Factor on the energy at strength 1; the gradient then goes into the noise's direction."""
+        """Factor on the energy at strength 1. That of an "epsilon" is for models which predict noise."""
         ...
 
 

@@ -16,6 +16,7 @@ from .motionclone import LoadTarget, MotionCloneTarget, SaveTarget
 from .pocket import LoadPocketModel, PocketScene
 from .preview import PreviewControls, PreviewTarget
 from .reference import ReferenceVideo
+from .s2v2v import S2V2VTarget
 from .sgi2v import SGI2VTarget
 from .svd import SVDConditioning
 from .text_to_video import LoadTextToVideoUNet
@@ -31,6 +32,7 @@ NODES: list[type[io.ComfyNode]] = [
     FitBoxTracks,
     SGI2VTarget,
     MotionCloneTarget,
+    S2V2VTarget,
     SaveTarget,
     LoadTarget,
     MotionGuidance,

@@ -33,7 +33,7 @@ class MotionCloneTarget(io.ComfyNode):
             description="The motion of a reference video, read from the model's temporal attention in one short pass (MotionClone, no training).",
             search_aliases=["MotionClone", "motion transfer", "reference video", "camera motion"],
             inputs=[
-                io.Model.Input("model", tooltip="The video model that shall be steered: AnimateDiff or Stable Video Diffusion."),
+                io.Model.Input("model", tooltip="The video model that shall be steered: AnimateDiff, Stable Video Diffusion, ModelScope, ZeroScope or VideoCrafter2."),
                 io.Conditioning.Input("conditioning", tooltip="The reference's own conditioning: an empty prompt for AnimateDiff; for Stable Video Diffusion that of the reference's own first frame."),
                 io.Latent.Input("reference", tooltip="The reference video through VAE Encode, in the size and with the number of frames of the video that shall be made."),
                 io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True, tooltip="Seed of the noise. The official code uses the sampler's seed, so both see the same noise."),
@@ -75,7 +75,7 @@ class SaveTarget(io.ComfyNode):
             description="Write the motion of a reference video as a small file (safetensors) into the output folder.",
             is_output_node=True,
             inputs=[
-                Target.Input("target", tooltip="A target made from a reference video."),
+                Target.Input("target", tooltip="A target made from a reference video: MotionClone's or S²V2V's."),
                 io.String.Input("filename_prefix", default="choreo/motion", tooltip="Folder and beginning of the file's name."),
             ],
             outputs=[],

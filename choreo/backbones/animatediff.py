@@ -53,6 +53,7 @@ class AnimateDiff:
                     path = f"{name}.{_TEMPORAL}.{i}"
                     depth, heads = depths.next("temporal", stage, scale), unet.get_submodule(path).heads
                     sites.append(Site(path, "temporal", stage, scale, depth, heads))
+                sites.append(Site(name, "motion", stage, scale, depths.next("motion", stage, scale)))
         if not any(site.kind == "temporal" for site in sites):
             raise ValueError(
                 "This Stable Diffusion 1.5 model draws single images, whose motion cannot be controlled: put "
@@ -69,7 +70,7 @@ class AnimateDiff:
             )
 
     def modules(self, site: Site) -> Mapping[Part, str]:
-        if site.kind == "block":
+        if site.kind in ("motion", "block"):
             return {"out": site.name}
         return {part: f"{site.name}.{projection}" for part, projection in PROJECTIONS.items()}
 

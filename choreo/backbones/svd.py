@@ -15,6 +15,7 @@ from ..contract import Feat, Grid, Kind, Part, Site
 from .unet import PROJECTIONS, Depths, canonical, in_order, place
 
 _ATTENTION: Mapping[Kind, str] = {"spatial": "transformer_blocks.0.attn1", "temporal": "time_stack.0.attn1"}
+_MODULE = "time_stack.0"  # before it is mixed with the frames' own path
 _SAVED_MAPS = 400  # width-sized maps a forward to the up path's middle keeps, counted at 14x576x1024
 
 
@@ -43,11 +44,12 @@ class SVD:
             sites += [
                 Site(f"{name}.{path}", kind, stage, scale, depth, heads) for kind, path in _ATTENTION.items()
             ]
+            sites.append(Site(f"{name}.{_MODULE}", "motion", stage, scale, depth))
             sites.append(Site(name, "block", stage, scale, depth))
         return sites
 
     def modules(self, site: Site) -> Mapping[Part, str]:
-        if site.kind == "block":
+        if site.kind in ("motion", "block"):
             return {"out": site.name}
         return {part: f"{site.name}.{projection}" for part, projection in PROJECTIONS.items()}
 

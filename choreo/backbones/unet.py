@@ -53,7 +53,7 @@ class Depths:
 def canonical(site: Site, part: Part, x: Tensor, grid: Grid) -> Tensor:
     """A raw tensor of a UNet whose batch is frames, in the layout that `Feat` promises."""
     size = (grid.frames, grid.rows, grid.cols)
-    if site.kind == "block":  # [B F, C, H, W]
+    if x.ndim == 4:  # a block's or a module's output, [B F, C, H, W]
         return x.movedim(1, -1).unflatten(0, (-1, grid.frames))
     if site.kind == "spatial":  # [B F, H W, C]
         x = x.reshape(-1, *size, x.shape[-1])

@@ -40,6 +40,7 @@ class UNet3D:
                 for path in _ATTENTIONS:
                     depth = depths.next("temporal", stage, scale)
                     sites.append(Site(f"{name}.{path}", "temporal", stage, scale, depth, heads))
+                sites.append(Site(name, "motion", stage, scale, depths.next("motion", stage, scale)))
             else:
                 depth = depths.next("spatial", stage, scale)
                 sites.append(Site(f"{name}.{_ATTENTIONS[0]}", "spatial", stage, scale, depth, heads))
@@ -47,7 +48,7 @@ class UNet3D:
         return sites
 
     def modules(self, site: Site) -> Mapping[Part, str]:
-        if site.kind == "block":
+        if site.kind in ("motion", "block"):
             return {"out": site.name}
         # to_out is a list here, which nobody calls; its first layer is the projection
         return {part: f"{site.name}.{p}" + (".0" if part == "out" else "") for part, p in PROJECTIONS.items()}

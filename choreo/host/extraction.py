@@ -19,6 +19,16 @@ KEY = "choreo_extraction"
 PART_OF_NETWORK = "choreo_network_"  # wrappers with such keys are no steering
 
 
+def bare(patcher: Any) -> Any:
+    """A clone of a MODEL without the pack's own steering."""
+    clone = patcher.clone()
+    for kind in list(clone.wrappers):
+        for key in [str(k) for k in clone.wrappers[kind]]:
+            if key.startswith("choreo_") and not key.startswith(PART_OF_NETWORK):
+                clone.remove_wrappers_with_key(kind, key)
+    return clone
+
+
 def extract(
     patcher: Any,
     positive: Any,
@@ -55,11 +65,7 @@ def extract(
             model(x, sigmas[0] * x.new_ones([x.shape[0]]), **extra_args)
         return x
 
-    clone = patcher.clone()
-    for kind in list(clone.wrappers):  # steering of our own must not act in here
-        for key in [str(k) for k in clone.wrappers[kind]]:
-            if key.startswith("choreo_") and not key.startswith(PART_OF_NETWORK):
-                clone.remove_wrappers_with_key(kind, key)
+    clone = bare(patcher)  # steering of our own must not act in here
     clone.add_wrapper_with_key(WrappersMP.APPLY_MODEL, KEY, apply)
     guider = CFGGuider(clone)
     guider.inner_set_conds({"positive": positive})

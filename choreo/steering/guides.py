@@ -1,4 +1,4 @@
-"""One guidance: a target, how strongly, and at which steps."""
+"""One guidance: a target, how strongly, and at which steps; and what it does at one of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..contract import Guided, Target
+import torch
+from torch import Tensor
+
+from ..contract import Guided, Rule, Target
+from .rules import direction_shift, epsilon_shift, normalised
 from .schedules import ramp
 
 _SAME = 1e-5  # two sigmas closer than this (relative) are one
@@ -14,7 +18,7 @@ _SAME = 1e-5  # two sigmas closer than this (relative) are one
 
 @dataclass(frozen=True)
 class Guide:
-    """MotionClone's own values for a target that has a paper's weight.
+    """MotionClone's own values for a target that has a paper's weight; S²V2V's are end 1 without ramps.
 
     start, end: of the model's noise schedule, as in ComfyUI's other nodes: 0 is its noisiest timestep, 1 its
     last. warm_up, cool_down: steps; where the guided part is shorter than both they are shortened alike.
@@ -47,14 +51,20 @@ class Guide:
             )
 
     @property
-    def normalised(self) -> bool:
-        """Whether the gradient is brought to a fixed size, for want of a paper's weight."""
-        return self.weighting == "normalised" or not isinstance(self.target, Guided)
+    def rule(self) -> Rule:
+        """What the gradient changes: the direction where no paper says otherwise."""
+        return self.target.rule if isinstance(self.target, Guided) else "direction"
 
-    @property
-    def paper_weight(self) -> float:
-        """Factor on the energy at strength 1."""
-        return self.target.guidance_weight if isinstance(self.target, Guided) and not self.normalised else 1.0
+    def normalised(self, sampling: Any) -> bool:
+        """Whether the gradient is brought to a fixed size, for want of a paper's weight for such a model."""
+        if self.weighting == "normalised" or not isinstance(self.target, Guided):
+            return True
+        return self.rule == "epsilon" and not predicts_noise(sampling)
+
+    def push(self, sampling: Any, sigma: float, sigmas: Sequence[float]) -> Push | None:
+        """What this guidance does at a sigma; None outside its window."""
+        factor = self.factor(sampling, sigma, sigmas)
+        return Push(self, factor, self.normalised(sampling)) if factor > 0 else None
 
     def factor(self, sampling: Any, sigma: float, sigmas: Sequence[float]) -> float:
         """Strength at a sigma, with its ramp; 0 outside the window. sigmas: of the whole run, falling."""
@@ -70,6 +80,54 @@ class Guide:
         if both <= guided:
             return self.warm_up, self.cool_down
         return self.warm_up * guided // both, self.cool_down * guided // both
+
+
+@dataclass(frozen=True)
+class Push:
+    """A guidance at one step. factor: its strength there, with its ramp."""
+
+    guide: Guide
+    factor: float
+    normalised: bool
+
+    @property
+    def weight(self) -> float:
+        """Factor on the energy before its gradient is taken."""
+        target = self.guide.target
+        return (
+            1.0 if self.normalised or not isinstance(target, Guided) else self.factor * target.guidance_weight
+        )
+
+    def shift(self, gradient: Tensor, sigma: float, following: float, sampling: Any) -> Tensor:
+        """Change of the denoised latent for the (weighted) energy's gradient, in a step to `following`."""
+        scale = input_scale(sampling, sigma)
+        epsilon = self.guide.rule == "epsilon"
+        if self.normalised:
+            gradient = normalised(1 / scale if epsilon else sigma, gradient) * self.factor
+        if epsilon:
+            return epsilon_shift(sigma, scale, gradient)
+        return direction_shift(sigma, following, gradient)
+
+
+def groups(pushes: Sequence[Push]) -> list[list[int]]:
+    """Places of those whose gradients may be summed (papers' weights, one rule); others are alone."""
+    found: dict[object, list[int]] = {}
+    for i, push in enumerate(pushes):
+        found.setdefault(i if push.normalised else push.guide.rule, []).append(i)
+    return list(found.values())
+
+
+def predicts_noise(sampling: Any) -> bool:
+    """Whether a host model's `model_sampling` belongs to a network that predicts the noise."""
+    from comfy import model_sampling
+
+    others = (model_sampling.V_PREDICTION, model_sampling.X0)
+    return isinstance(sampling, model_sampling.EPS) and not isinstance(sampling, others)
+
+
+def input_scale(sampling: Any, sigma: float) -> float:
+    """Factor of the sampler's latent on its way into the network."""
+    return float(sampling.calculate_input(torch.tensor([sigma]), torch.ones(1)))
 
 
 def next_sigma(sigma: float, sigmas: Sequence[float]) -> float:

@@ -2,7 +2,7 @@
 
 The positive conditioning runs once, with grad up to the last tap; the change is added after CFG, so CFG
 nodes, per-frame CFG and rescaling act on the prediction as always, and it is never multiplied by cfg.
-Several guidances share the pass. Source: MotionClone §3.3 and its code.
+Several guidances share the pass. Source: MotionClone §3.3 and its code; S²V2V §3.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from torch import Tensor
 from ..backbones import recognise
 from ..host import memory
 from ..host.gradient import LossScale, Pass, Request, grad_pass
-from .guides import Guide, next_sigma
-from .rules import direction_shift, normalised
+from .guides import Guide, Push, groups, next_sigma
 
 log = logging.getLogger(__name__)
 KEY = "choreo_motion_guidance"
@@ -56,11 +55,11 @@ class GuidedPrediction:
             return executor(model, conds, x, sigma, options)
         sigmas = [float(s) for s in options["transformer_options"]["sample_sigmas"]]
         now = float(sigma[0])
-        factors = [guide.factor(model.model_sampling, now, sigmas) for guide in self.guides]
-        active = [(g, f) for g, f in zip(self.guides, factors, strict=True) if f > 0]
-        if not active:
+        sampling = model.model_sampling
+        pushes = [push for guide in self.guides if (push := guide.push(sampling, now, sigmas))]
+        if not pushes:
             return executor(model, conds, x, sigma, options)
-        found = self._pass(executor, model, conds, index, x, now, options, active)
+        found = self._pass(executor, model, conds, index, x, now, options, pushes)
         rest = [None if i == index else cond for i, cond in enumerate(conds)]
         if any(cond is not None for cond in rest):
             outputs = executor(model, rest, x, sigma, options)
@@ -68,7 +67,7 @@ class GuidedPrediction:
             outputs = [torch.zeros_like(x) for _ in conds]
         assert found.denoised is not None
         outputs[index] = found.denoised.to(x.dtype)
-        self._shift = _shift(found, active, now, next_sigma(now, sigmas))
+        self._shift = _shift(found, pushes, now, next_sigma(now, sigmas), sampling)
         return outputs
 
     def after_cfg(self, args: dict[str, Any]) -> Tensor:
@@ -94,14 +93,14 @@ class GuidedPrediction:
         x: Tensor,
         sigma: float,
         options: dict[str, Any],
-        active: list[tuple[Guide, float]],
+        pushes: list[Push],
     ) -> Pass:
         from comfy.model_management import throw_exception_if_processing_interrupted as check_interrupt
 
         check_interrupt()
         backbone = recognise(model)
         latent = backbone.latent_grid(x.shape)
-        guides = [guide for guide, _ in active]
+        guides = [push.guide for push in pushes]
         for guide in guides:
             guide.target.check(latent)
         self._scale = self._scale or LossScale.suited(model.get_dtype_inference())
@@ -117,8 +116,8 @@ class GuidedPrediction:
             stop="full",
             checkpoint=memory.use_checkpointing(choice, backbone, model, latent, x.device),
             scale=self._scale,
-            weights=[1.0 if g.normalised else f * g.paper_weight for g, f in active],
-            groups=groups(guides),
+            weights=[push.weight for push in pushes],
+            groups=groups(pushes),
         )
         with memory.explained(latent, request.checkpoint):
             found = grad_pass(request, x, sigma)
@@ -133,21 +132,13 @@ def checkpointing(guides: Sequence[Guide]) -> Literal["auto", "on", "off"]:
     return "on" if "on" in choices else "auto" if "auto" in choices else "off"
 
 
-def groups(guides: Sequence[Guide]) -> list[list[int]]:
-    """Guidances whose gradients may be summed (papers' weights), and each normalised one alone."""
-    summed = [i for i, guide in enumerate(guides) if not guide.normalised]
-    alone = [[i] for i, guide in enumerate(guides) if guide.normalised]
-    return [summed, *alone] if summed else alone
-
-
-def _shift(found: Pass, active: list[tuple[Guide, float]], sigma: float, following: float) -> Tensor | None:
+def _shift(found: Pass, pushes: list[Push], sigma: float, following: float, sampling: Any) -> Tensor | None:
     """Sum of all guidances' changes of the denoised latent; None where nothing is controlled."""
-    shifts = []
-    for members, gradient in zip(groups([g for g, _ in active]), found.gradients, strict=True):
-        guide, factor = active[members[0]]
-        if gradient is not None:
-            gradient = normalised(sigma, gradient) * factor if guide.normalised else gradient
-            shifts.append(direction_shift(sigma, following, gradient))
+    shifts = [
+        pushes[members[0]].shift(gradient, sigma, following, sampling)
+        for members, gradient in zip(groups(pushes), found.gradients, strict=True)
+        if gradient is not None
+    ]
     return sum(shifts[1:], shifts[0]) if shifts else None
 
 
@@ -172,7 +163,8 @@ def patch_model(patcher: Any, guide: Guide) -> Any:
     clone.model_options["sampler_post_cfg_function"] = after
     clone.set_model_sampler_post_cfg_function(guided.after_cfg)
     memory.ask_for_more(clone, checkpointing(guided.guides))
-    weight = "normalised strength" if guide.normalised else "the paper's weight"
+    unweighted = guide.normalised(clone.get_model_object("model_sampling"))
+    weight = "normalised strength" if unweighted else "the paper's weight"
     log.info("Choreo: Motion Guidance with %s, strength %g", weight, guide.strength)
     return clone
 

@@ -1,8 +1,12 @@
 """How an energy's gradient becomes a change of the denoised picture.
 
-Sigmas and latents are ComfyUI's (variance exploding, or flow's straight line); h is the energy's gradient
-with respect to such a latent. The official step keeps the predicted picture and changes the direction of
-the noise only: x' = step(x) - s s' dL/dx for x = alpha x0 + s eps (MotionClone, Eq. 2 and its code).
+Sigmas and latents are ComfyUI's (variance exploding, or flow's straight line); the gradient is the energy's
+with respect to such a latent.
+
+direction: the predicted picture stays, and the direction of the noise changes: x' = step(x) - s s' dL/dx for
+x = alpha x0 + s eps (MotionClone, Eq. 2 and its code).
+epsilon: the predicted noise changes, and the picture with it: eps' = eps + eta dL/dz for the network's own
+latent z (S²V2V, §3).
 """
 
 from __future__ import annotations
@@ -25,7 +29,19 @@ def direction_shift(sigma: float, sigma_next: float, gradient: Tensor) -> Tensor
     return gradient * (-(sigma**2) * sigma_next / (sigma - sigma_next))
 
 
-def normalised(sigma: float, gradient: Tensor) -> Tensor:
-    """The gradient, scaled so that the direction's noise changes by NORMALISED (root mean square)."""
+def epsilon_shift(sigma: float, input_scale: float, gradient: Tensor) -> Tensor:
+    """Change of the denoised latent that adds the gradient to the noise that the network predicts.
+
+    input_scale: c of the network's latent z = c x. One formula for all: 1 / sqrt(1 + sigma²) of noise, v and
+    EDM models, 1 of flow models (whose velocity then changes) and of those that are given x as it is.
+    """
+    return gradient * (-sigma / input_scale)
+
+
+def normalised(unit: float, gradient: Tensor) -> Tensor:
+    """The gradient, scaled so that the noise changes by NORMALISED (root mean square).
+
+    unit: how far the noise changes for a gradient of 1: sigma by direction, 1 / input_scale by epsilon.
+    """
     size = gradient.square().mean().sqrt()
-    return gradient * (NORMALISED / (sigma * size)) if size > 0 else gradient
+    return gradient * (NORMALISED / (unit * size)) if size > 0 else gradient

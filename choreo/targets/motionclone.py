@@ -9,18 +9,18 @@ Source: "MotionClone: Training-Free Motion Cloning for Controllable Video Genera
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..contract import Feat, Features, Grid, Selection, Site, Stage, Step
+from ..contract import Feat, Features, Grid, Rule, Selection, Site, Step
+from .levels import parse_blocks, sites_of
+from .reference import require_same_grid, same_sites
 
-_BLOCK = re.compile(r"(down_blocks|up_blocks)\.(\d)|mid_block")
-_STAGES: dict[str, Stage] = {"down_blocks": "down", "up_blocks": "up"}
 BLOCKS, K, TIMESTEP = "up_blocks.1", 1, 400  # the official code's
 
 
@@ -51,19 +51,7 @@ class MotionQuery:
 
     def select(self, sites: Sequence[Site]) -> Selection:
         """The temporal attentions of the blocks."""
-        temporal = [site for site in sites if site.kind == "temporal"]
-        deepest = max(site.scale for site in sites)
-        chosen: list[Site] = []
-        for stage, level in parse_blocks(self.blocks):
-            scale = {"down": 2**level, "middle": deepest, "up": deepest / 2**level}[stage]
-            match = [site for site in temporal if site.stage == stage and site.scale == scale]
-            if not match:
-                have = ", ".join(dict.fromkeys(_block_name(site, deepest) for site in temporal))
-                raise ValueError(
-                    f"This model has no temporal attention in '{self.blocks}': 'blocks' may name {have}."
-                )
-            chosen += match
-        return {site: frozenset(("q", "k")) for site in chosen}
+        return {site: frozenset(("q", "k")) for site in sites_of(self.blocks, "temporal", sites)}
 
     def reference(self, features: Features, grid: Grid, family: str) -> MotionClone:
         """The representation of a reference's features (of one conditioning), as a target."""
@@ -88,6 +76,8 @@ def _record(feat: Feat, k: int) -> Record:
 class MotionClone:
     """A reference's motion. records, heads: by the name of the site; grid: of the reference's latent."""
 
+    kind: ClassVar[str] = "motionclone target"
+    rule: ClassVar[Rule] = "direction"
     records: Mapping[str, Record]
     heads: Mapping[str, int]
     grid: Grid
@@ -106,31 +96,17 @@ class MotionClone:
         return sum(record.nbytes for record in self.records.values())
 
     def check(self, latent: Grid) -> None:
-        if latent.frames != self.grid.frames:
-            raise ValueError(
-                f"The reference of this motion has {self.grid.frames} frames, but the latent has "
-                f"{latent.frames}: make both the same."
-            )
-        if latent != self.grid:
-            raise ValueError(
-                f"The reference of this motion has {self.grid.cols} x {self.grid.rows} latent cells, but the "
-                f"latent has {latent.cols} x {latent.rows}: bring the reference video to the video's size."
-            )
+        require_same_grid(self.grid, latent)
 
     def select(self, sites: Sequence[Site]) -> Selection:
-        known = {site.name: site for site in sites}
-        if missing := [name for name in self.records if name not in known]:
-            raise ValueError(
-                f"This motion was taken from a reference on {self.family}; the model has no '{missing[0]}': "
-                "make the target with the model that it shall steer."
-            )
-        for name, heads in self.heads.items():
-            if known[name].heads != heads:
+        found = same_sites(self.records, sites, self.family)
+        for site in found:
+            if site.heads != self.heads[site.name]:
                 raise ValueError(
-                    f"This motion was taken from another model: {heads} attention heads at '{name}', here "
-                    f"{known[name].heads}. Make the target with the model that it shall steer."
+                    f"This motion was taken from another model: {self.heads[site.name]} attention heads at "
+                    f"'{site.name}', here {site.heads}. Make the target with the model that it shall steer."
                 )
-        return {known[name]: frozenset(("q", "k")) for name in self.records}
+        return {site: frozenset(("q", "k")) for site in found}
 
     def energy(self, features: Features, step: Step) -> Tensor | None:
         """Sum over sites of the mean square difference at the kept entries; no weight, no ramp."""
@@ -166,6 +142,38 @@ class MotionClone:
         assert isinstance(total, Tensor)
         return total / total.max().clamp(min=1e-6)
 
+    def stored(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Header and tensors of a file: `values.<i>` and `indices.<i>` of the i-th site."""
+        sites = [{"name": name, "heads": self.heads[name]} for name in self.records]
+        tensors = {}
+        for i, record in enumerate(self.records.values()):
+            tensors |= {f"values.{i}": record.values, f"indices.{i}": record.indices}
+        return {"family": self.family, "grid": self.grid.sizes, "sites": sites}, tensors
+
+    @classmethod
+    def restored(cls, header: dict[str, Any], tensors: dict[str, Tensor]) -> MotionClone:
+        """The way back; takes what it reads out of `tensors`. Raises ValueError for data that cannot be."""
+        grid = Grid.of(header["grid"])
+        heads = {str(site["name"]): int(site["heads"]) for site in header["sites"]}
+        records = {
+            name: Record(tensors.pop(f"values.{i}"), tensors.pop(f"indices.{i}"))
+            for i, name in enumerate(heads)
+        }
+        for name, record in records.items():
+            _require_maps(name, record, heads[name], grid.frames)
+        if not records:
+            raise ValueError("it holds no maps")
+        return cls(records, heads, grid, str(header["family"]))
+
+
+def _require_maps(name: str, record: Record, heads: int, frames: int) -> None:
+    shape = record.values.shape
+    alike = record.indices.shape == shape and record.indices.dtype == torch.uint8
+    if not alike or not record.values.numel() or len(shape) != 5 or tuple(shape[2:4]) != (heads, frames):
+        raise ValueError(f"the data of '{name}' has shape {tuple(shape)}")
+    if not bool(torch.isfinite(record.values).all()) or int(record.indices.max()) >= frames:
+        raise ValueError(f"the data of '{name}' is not that of attention maps")
+
 
 def _unlike_most(record: Record) -> Tensor:
     """Difference of each cell's kept entries from the median cell's, mean over heads: [F, H, W]."""
@@ -183,24 +191,3 @@ def frame_attention(feat: Feat) -> Tensor:
     assert feat.q is not None and feat.k is not None
     q, k = (x[0].float().permute(1, 2, 3, 0, 4) for x in (feat.q, feat.k))
     return (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1)
-
-
-def parse_blocks(text: str) -> list[tuple[Stage, int]]:
-    """ "up_blocks.1, mid_block" -> [("up", 1), ("middle", 0)]."""
-    blocks: list[tuple[Stage, int]] = []
-    for name in text.replace(" ", "").split(","):
-        found = _BLOCK.fullmatch(name)
-        if not found:
-            raise ValueError(
-                f"Cannot read blocks '{text}': write names as up_blocks.1, down_blocks.2 or mid_block, with "
-                "commas between."
-            )
-        blocks.append((_STAGES[found[1]], int(found[2])) if found[1] else ("middle", 0))
-    return list(dict.fromkeys(blocks))
-
-
-def _block_name(site: Site, deepest: int) -> str:
-    if site.stage == "middle":
-        return "mid_block"
-    ratio = site.scale if site.stage == "down" else deepest // site.scale
-    return f"{site.stage}_blocks.{ratio.bit_length() - 1}"

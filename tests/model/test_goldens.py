@@ -25,6 +25,7 @@ def load(name: str):
         ("motionclone_math", 28),
         ("animatediff_tiny", 36),
         ("sparsectrl_tiny", 5),
+        ("s2v2v_math", 29),
     ],
 )
 def test_every_tensor_is_within_its_tolerance(name, count):

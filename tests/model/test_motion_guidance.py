@@ -106,8 +106,9 @@ def test_sg_i2v_has_no_papers_weight_here_and_is_normalised(studio, target, make
     from choreo.steering.guides import Guide
 
     boxes = make_target()
-    assert Guide(boxes).normalised and not Guide(target).normalised
-    assert Guide(target, weighting="normalised").normalised
+    sampling = studio.model.get_model_object("model_sampling")
+    assert Guide(boxes).normalised(sampling) and not Guide(target).normalised(sampling)
+    assert Guide(target, weighting="normalised").normalised(sampling)
     before, plain = fingerprint_of(studio.model), studio.sample(studio.model, steps=3)
     moved = studio.sample(guided(studio.model, boxes), steps=3)
     assert torch.isfinite(moved).all() and not close(moved, plain, 1e-3)

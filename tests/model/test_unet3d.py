@@ -42,11 +42,12 @@ def test_every_site_fires_and_has_the_promised_shape(studio3d):
             lambda sites: {site: site.parts for site in sites},
         )
     kinds = [site.kind for site in found]
-    assert (kinds.count("temporal"), kinds.count("spatial"), kinds.count("block")) == (34, 16, 16)
+    counts = {kind: kinds.count(kind) for kind in set(kinds)}
+    assert counts == {"temporal": 34, "motion": 17, "spatial": 16, "block": 16}
     widths = {1: 32, 2: 64, 4: 64, 8: 64}
     for site, feat in found.items():
         cells = grid.coarser(site.scale)
-        width = 64 if site.name.startswith("transformer_in") else widths[site.scale]
+        width = 64 if site.name.startswith("transformer_in.") else widths[site.scale]
         assert feat.grid == cells
         for part in site.parts:
             split = (width,) if part == "out" else (site.heads, width // site.heads)
@@ -163,3 +164,15 @@ def test_zero_strength_is_bit_equal_and_guided_steps_run_the_positive_once(studi
     unload_all_models()
     assert torch.equal(studio3d.sample(model), plain)
     assert fingerprint_of(model) == before
+
+
+def test_s2v2v_reads_the_modules_over_time_and_has_its_papers_weight(studio3d):
+    from choreo.steering.guides import Guide
+    from tests.model.test_s2v2v import target_of as sparse_target_of
+
+    latent = torch.randn(FRAMES, 4, ROWS, COLS, generator=torch.Generator().manual_seed(1))
+    sparse = sparse_target_of(studio3d.model, studio3d.negative, latent)
+    assert list(sparse.patterns) == [f"up_blocks.{b}.temp_attentions.{i}" for b in (1, 2) for i in range(3)]
+    assert not Guide(sparse).normalised(studio3d.model.get_model_object("model_sampling"))
+    plain = studio3d.sample(cfg=1.0)
+    assert not close(studio3d.sample(guided(studio3d.model, sparse), cfg=1.0), plain, 1e-4)

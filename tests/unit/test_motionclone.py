@@ -12,7 +12,8 @@ from choreo.contract import Feat, Grid, Site, Step, Target
 from choreo.steering.rules import direction_shift
 from choreo.steering.schedules import PRESETS, Uneven, ramp, sigma_of
 from choreo.targets import files
-from choreo.targets.motionclone import MotionQuery, frame_attention, parse_blocks
+from choreo.targets.levels import parse_blocks
+from choreo.targets.motionclone import MotionClone, MotionQuery, frame_attention
 
 LATENT = Grid(6, 12, 8)
 
@@ -155,7 +156,7 @@ def test_a_file_holds_the_whole_target(tmp_path, dtype):
 def header(**changes):
     """Header and tensors of a good file, to be spoilt."""
     story = {
-        "kind": files.KIND,
+        "kind": MotionClone.kind,
         "version": 1,
         "family": "AnimateDiff",
         "grid": [6, 12, 8],

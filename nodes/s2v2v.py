@@ -1,0 +1,69 @@
+"""Target: S²V2V's sparse motion of a reference video."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..choreo.backbones import recognise
+from ..choreo.host.extraction import extract
+from ..choreo.steering.schedules import noise_level
+from ..choreo.targets.regions import Anchors, Region
+from ..choreo.targets.s2v2v import BLOCKS, CELLS, TEMPERATURE, TIMESTEP, Norm, SparseQuery
+from .types import Boxes, Target
+
+CELL = 8  # pixels a side of a latent cell
+
+
+class S2V2VTarget(io.ComfyNode):
+    """Reference video and points → target."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ChoreoS2V2VTarget",
+            display_name="S²V2V Target",
+            category="Choreo/target",
+            description="The motion of a few points of a reference video: how what they lie on is found again around them in later frames (S²V2V, no training).",
+            search_aliases=["S2V2V", "motion transfer", "reference video", "sparse points", "point tracking", "box trajectory"],
+            inputs=[
+                io.Model.Input("model", tooltip="The video model that shall be steered."),
+                io.Conditioning.Input("conditioning", tooltip="The reference's own conditioning: an empty prompt for AnimateDiff; for Stable Video Diffusion that of the reference's own first frame."),
+                io.Latent.Input("reference", tooltip="The reference video through VAE Encode, in the size and with the number of frames of the video that shall be made."),
+                io.MultiType.Input("points", [io.Tracks, Boxes, io.BoundingBox, io.Mask], tooltip="What to follow, in every frame of the reference: TRACKS, boxes (their centres), a detector's BOUNDING_BOX for each frame, or a MASK for each frame. Frames in which a point is hidden do not count."),
+                io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True, tooltip="Seed of the little noise that the reference gets."),
+                io.Combo.Input("region", options=["nearest", "box", "whole frame"], default="nearest", tooltip="Where a point looks in later frames: at the cells nearest to it (the paper's, for reference videos), below its box (the paper's, for boxes), or everywhere (the paper's ablation, which it finds worse)."),
+                io.Int.Input("cells", default=CELLS, min=2, max=100000, advanced=True, tooltip="Size of the nearest region, in cells of the latent; coarser layers take as many fewer. The paper gives no number; 49 are about 2 % of a video of 512 x 320."),
+                io.Float.Input("temperature", default=TEMPERATURE, min=0.001, max=1000.0, step=0.1, advanced=True, tooltip="Divides the similarities. 10 is the paper's. A smaller one sees only the most similar cells, and its gradient grows with its square: lower the strength with it."),
+                io.String.Input("blocks", default=BLOCKS, advanced=True, tooltip="Where to read, in the official names: up_blocks.0 to 3, down_blocks.0 to 3, mid_block, with commas between."),
+                io.Combo.Input("norm", options=["squared", "absolute"], default="squared", advanced=True, tooltip="How differences are summed: squared, or their absolute values."),
+                io.Int.Input("timestep", default=TIMESTEP, min=0, max=999, advanced=True, tooltip="How much noise the reference gets: a timestep of the model's 1000. 1 is the paper's."),
+            ],
+            outputs=[Target.Output("target", tooltip="For Motion Guidance, Save Target and Preview Target.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        conditioning: Any,
+        reference: dict[str, Tensor],
+        points: Any,
+        seed: int,
+        region: Region,
+        cells: int,
+        temperature: float,
+        blocks: str,
+        norm: Norm,
+        timestep: int,
+    ) -> io.NodeOutput:
+        backbone, latent = recognise(model.model), reference["samples"]
+        grid = backbone.latent_grid(latent.shape)
+        anchors = Anchors.of(points, (grid.cols * CELL, grid.rows * CELL))
+        query = SparseQuery(anchors, region, cells, temperature, blocks, norm)
+        query.check(grid)
+        sigma = noise_level(model.get_model_object("model_sampling"), timestep)
+        found = extract(model, conditioning, latent, sigma, seed, backbone, query.select)
+        return io.NodeOutput(query.reference(*found, backbone.family))
