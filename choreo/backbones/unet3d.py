@@ -17,7 +17,7 @@ from .unet import PROJECTIONS, Depths, canonical
 
 _ATTENTIONS = ("transformer_blocks.0.attn1", "transformer_blocks.0.attn2")
 _LISTS = ("resnets", "temp_convs", "attentions", "temp_attentions")
-_SAVED_MAPS = 400  # width-sized maps a guided forward keeps for the backward pass
+_SAVED_MAPS = 400  # SVD's count; the official sizes are always checkpointed, for their weights' sake
 
 
 class UNet3D:

@@ -205,22 +205,26 @@ def test_fps_is_told_to_videocrafter2_alone(zeroscope, videocrafter):
         text_to_video.load(zeroscope.weights, 0.0)
 
 
-def test_a_lora_and_little_memory(zeroscope):
-    """Layer by layer through the host's casting, with a patch on one of them."""
-    from comfy.model_management import unload_all_models
-
-    place = "diffusion_model.up_blocks.2.temp_attentions.0.transformer_blocks.0.attn1.to_q.weight"
-    plain = zeroscope.sample()
+def test_a_lora_with_all_memory_and_with_little(zeroscope):
+    """A patch on one layer: merged when all is loaded, added while casting when nothing stays loaded."""
+    place = "up_blocks.2.temp_attentions.0.transformer_blocks.0.attn1.to_q"
     patched = zeroscope.model.clone()
-    assert patched.add_patches({place: ("diff", (torch.ones(64, 64) / 16,))}, 1.0)
-    moved = zeroscope.sample(patched)
-    assert not close(moved, plain, 1e-4)
-    unload_all_models()
-    patched.load(lowvram_model_memory=1)
-    cast = [m for m in patched.model.modules() if getattr(m, "comfy_patched_weights", None) is False]
-    assert close(zeroscope.sample(patched), moved, 1e-5), len(cast)
-    unload_all_models()
-    assert torch.equal(zeroscope.sample(), plain)
+    assert patched.add_patches({f"diffusion_model.{place}.weight": ("diff", (torch.ones(64, 64) / 16,))}, 1.0)
+    x = torch.randn(FRAMES, 4, ROWS, COLS, generator=torch.Generator().manual_seed(1))
+    text = zeroscope.positive[0][0].expand(FRAMES, -1, -1)
+
+    def output(patcher, functions, **memory):
+        patcher.detach()
+        patcher.load(patcher.load_device, **memory)
+        assert len(patcher.model.diffusion_model.get_submodule(place).weight_function) == functions
+        return patcher.model.diffusion_model(x, torch.full((FRAMES,), 300.0), context=text)
+
+    with torch.inference_mode():
+        plain, whole = output(zeroscope.model, 0), output(patched, 0)
+        little = output(patched, 1, lowvram_model_memory=1)
+        assert close(little, whole, 1e-6) and not close(whole, plain, 1e-4)
+        assert torch.equal(output(zeroscope.model, 0), plain)
+        zeroscope.model.detach()
 
 
 @pytest.mark.parametrize(
