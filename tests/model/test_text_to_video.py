@@ -220,10 +220,10 @@ def test_a_lora_with_all_memory_and_with_little(zeroscope):
         return patcher.model.diffusion_model(x, torch.full((FRAMES,), 300.0), context=text)
 
     with torch.inference_mode():
-        plain, whole = output(zeroscope.model, 0), output(patched, 0)
+        plain, whole = output(zeroscope.model, 0, full_load=True), output(patched, 0, full_load=True)
         little = output(patched, 1, lowvram_model_memory=1)
         assert close(little, whole, 1e-6) and not close(whole, plain, 1e-4)
-        assert torch.equal(output(zeroscope.model, 0), plain)
+        assert torch.equal(output(zeroscope.model, 0, full_load=True), plain)
         zeroscope.model.detach()
 
 

@@ -114,7 +114,7 @@ def by_diffusers(studio, target, x):
     sites = {site.name: site for site in backbone.sites(model)}
     features = {sites[name]: backbone.feature(sites[name], parts, grid) for name, parts in raw.items()}
     energy = target.energy(features, Step(SIGMA, grid))
-    return float(energy), torch.autograd.grad(energy, z)[0]
+    return float(energy.detach()), torch.autograd.grad(energy, z)[0]
 
 
 @pytest.mark.parametrize("checkpoint, little_memory", [(False, False), (True, False), (True, True)])
