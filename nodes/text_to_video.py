@@ -33,12 +33,14 @@ def _read(file: str) -> dict[str, Any]:
             f"'{file}' is in {where} of models/{FOLDERS[0]} and models/{FOLDERS[1]}: it must be in one."
         )
     try:
-        return comfy.utils.load_torch_file(found[0], safe_load=True)
+        contents = comfy.utils.load_torch_file(found[0], safe_load=True)
     except UnpicklingError as error:
         raise ValueError(
             f"'{file}' is a pickle that holds more than weights, which ComfyUI does not load for safety's sake: "
             "use a .safetensors file."
         ) from error
+    assert isinstance(contents, dict)
+    return contents
 
 
 class LoadTextToVideoUNet(io.ComfyNode):

@@ -19,7 +19,9 @@ BETAS = (0.00085, 0.012)
 
 
 class ScaledSampling(EPS, ModelSamplingDiscrete):
-    """Noise prediction over VideoCrafter2's table."""
+    """Noise prediction over VideoCrafter2's table. scales: s at every time step."""
+
+    scales: Tensor
 
     def __init__(self, model_config: Any = None) -> None:
         super().__init__(model_config)

@@ -5,7 +5,7 @@ Importing this file imports diffusers, so only the loader does it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from comfy.ldm.modules.attention import optimized_attention
@@ -26,14 +26,14 @@ class UNet3D(UNet3DConditionModel):
 
     def __init__(
         self, operations: Any, dtype: Any = None, device: Any = None, fps: bool = False, **config: Any
-    ):
+    ) -> None:
         with torch.device("meta"):
             super().__init__(**config)
             width = self.time_embedding.linear_1.in_features
             self.time_embedding = ConditionedEmbedding(width, 4 * width)
             self.fps_embedding = TimestepEmbedding(width, 4 * width) if fps else None
         self.stored_dtype, self.computed_dtype = dtype or torch.float32, None
-        self.set_attn_processor(HostAttention())
+        self.set_attn_processor(cast(Any, HostAttention()))
         make_castable(self, operations)
         nn.Module.to(self, self.stored_dtype)  # without the remarks that diffusers makes
         self.to_empty(device=device or "cpu")
@@ -83,7 +83,7 @@ class UNet3D(UNet3DConditionModel):
             if self.fps_embedding is not None:
                 rates = torch.full((clips,), 16.0 if fps is None else fps, device=x.device)
                 rate = self.fps_embedding(self.time_proj(rates).to(x.dtype))
-            (output,) = super().forward(
+            output = super().forward(
                 sample,
                 timesteps[::frames],
                 context[::frames],
@@ -93,7 +93,7 @@ class UNet3D(UNet3DConditionModel):
             )
         finally:
             self.computed_dtype = None
-        return output.transpose(1, 2).flatten(0, 1)
+        return cast(tuple[Tensor], output)[0].transpose(1, 2).flatten(0, 1)
 
 
 class ConditionedEmbedding(TimestepEmbedding):
