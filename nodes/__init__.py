@@ -20,6 +20,7 @@ from .reference import ReferenceVideo
 from .s2v2v import S2V2VTarget
 from .sgi2v import SGI2VTarget
 from .svd import SVDConditioning
+from .text_to_video import LoadTextToVideoUNet
 from .tracking import TrackPoints
 
 NODES: list[type[io.ComfyNode]] = [
@@ -49,6 +50,7 @@ NODES: list[type[io.ComfyNode]] = [
     LoadAnimateDiff,
     LoadMotionLora,
     LoadSparseCtrl,
+    LoadTextToVideoUNet,
     LoadPocketModel,
     PocketScene,
 ]

@@ -33,7 +33,7 @@ class MotionCloneTarget(io.ComfyNode):
             description="The motion of a reference video, read from the model's temporal attention in one short pass (MotionClone, no training).",
             search_aliases=["MotionClone", "motion transfer", "reference video", "camera motion"],
             inputs=[
-                io.Model.Input("model", tooltip="The video model that shall be steered: AnimateDiff or Stable Video Diffusion."),
+                io.Model.Input("model", tooltip="The video model that shall be steered: AnimateDiff, Stable Video Diffusion, ModelScope, ZeroScope or VideoCrafter2."),
                 io.Conditioning.Input("conditioning", tooltip="The reference's own conditioning: an empty prompt for AnimateDiff; for Stable Video Diffusion that of the reference's own first frame."),
                 io.Latent.Input("reference", tooltip="The reference video through VAE Encode, in the size and with the number of frames of the video that shall be made."),
                 io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True, tooltip="Seed of the noise. The official code uses the sampler's seed, so both see the same noise."),

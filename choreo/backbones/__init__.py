@@ -7,8 +7,9 @@ from typing import Any
 from ..contract import Backbone
 from .animatediff import AnimateDiff
 from .svd import SVD
+from .unet3d import UNet3D
 
-BACKBONES: tuple[Backbone, ...] = (SVD(), AnimateDiff())
+BACKBONES: tuple[Backbone, ...] = (SVD(), AnimateDiff(), UNet3D())
 
 
 def recognise(model: Any) -> Backbone:

@@ -44,9 +44,10 @@ class Tap:
                 handle.remove()
 
     def _hook(self, site: Site, part: Part) -> Any:
-        def record(_module: nn.Module, _args: Any, output: Tensor) -> None:
+        def record(_module: nn.Module, _args: Any, output: Any) -> None:
             if part in self.raw[site]:
                 return
+            output = output[0] if isinstance(output, tuple) else output  # a block's features come first
             # What leaves a block may be changed in place by the host (control residuals).
             self.raw[site][part] = output.clone() if part == "out" else output
             self._missing -= 1

@@ -1,0 +1,123 @@
+"""Text-to-video UNets through the real server, with small files of random weights in each naming."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from choreo.models import pocket
+from scripts.client import Prompt
+from scripts.server import Server
+from tests.host.test_animatediff import LATENT, LOADER, SAMPLER, SD15, change
+from tests.host.test_animatediff import digest as digest  # noqa: PLC0414
+from tests.model.tiny_unet3d import in_diffusers_names, official
+
+DECODED, TARGET, STEER = "5", "6", "7"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def files(server: Server) -> None:
+    models, checkpoints = (server.base / "models" / name for name in ("diffusion_models", "checkpoints"))
+    for folder in (models, checkpoints):
+        folder.mkdir(parents=True, exist_ok=True)
+    weights = in_diffusers_names()
+    save_file(weights, models / "zeroscope.safetensors")
+    original = {key: weight.contiguous() for key, weight in official(weights, "ModelScope").items()}
+    torch.save(original, models / "text2video_pytorch_model.pth")
+    save_file({"conv_in.weight": torch.zeros(1)}, models / "other.safetensors")
+    (models / "unsafe.pth").write_bytes(pickle.dumps({"state_dict": print}))
+    whole = {
+        f"model.diffusion_model.{k}": w
+        for k, w in official(in_diffusers_names(True), "VideoCrafter2").items()
+    }
+    vae = load_file(pocket.FOLDER / "pocket-vae.safetensors")
+    whole |= {f"first_stage_model.{key}": weight for key, weight in vae.items()}
+    torch.save({"state_dict": whole, "global_step": 7}, checkpoints / "model.ckpt")
+
+
+@pytest.fixture
+def prompt() -> dict[str, Any]:
+    """Four frames of 64 x 64 pixels, two steps."""
+    size = {"width": 64, "height": 64, "batch_size": 4}
+    steps = {
+        "seed": 7,
+        "steps": 2,
+        "cfg": 2.0,
+        "denoise": 1.0,
+        "sampler_name": "euler",
+        "scheduler": "normal",
+    }
+    linked = {"model": [LOADER, 0], "positive": [SD15, 1], "negative": [SD15, 2], "latent_image": [LATENT, 0]}
+    return {
+        SD15: {"class_type": "ProbeSD15", "inputs": {}},
+        LOADER: {
+            "class_type": "ChoreoLoadTextToVideoUNet",
+            "inputs": {"file": "zeroscope.safetensors", "fps": 16.0, "weight_dtype": "default"},
+        },
+        LATENT: {"class_type": "EmptyLatentImage", "inputs": size},
+        SAMPLER: {"class_type": "KSampler", "inputs": {**steps, **linked}},
+        "probe": {"class_type": "ProbeLatent", "inputs": {"latent": [SAMPLER, 0]}},
+    }
+
+
+def decoded(prompt: Prompt) -> dict[str, Any]:
+    """The same with the frames decoded by the loader's VAE."""
+    graph = change(prompt, SAMPLER)
+    graph[DECODED] = {"class_type": "VAEDecode", "inputs": {"samples": [SAMPLER, 0], "vae": [LOADER, 2]}}
+    graph["pictures"] = {"class_type": "PreviewImage", "inputs": {"images": [DECODED, 0]}}
+    return graph
+
+
+def test_both_namings_draw_the_same_video(prompt, digest):
+    video = digest(prompt)
+    assert digest(change(prompt, LOADER, file="text2video_pytorch_model.pth")) == video
+    assert digest(change(prompt, LOADER, fps=8.0)) == video
+    assert digest(change(prompt, SAMPLER, seed=8)) != video
+
+
+def test_videocrafter2_draws_at_its_fps_and_decodes_with_its_own_vae(server, prompt, digest):
+    checkpoint = change(prompt, LOADER, file="model.ckpt")
+    assert digest(checkpoint) != digest(change(checkpoint, LOADER, fps=8.0))
+    run = server.run(decoded(checkpoint))
+    assert run.error is None and len(run.outputs["pictures"]["images"]) == 4
+
+
+def test_motionclone_steers_it(prompt, digest):
+    graph = change(prompt, SAMPLER, model=[STEER, 0])
+    reference = {"model": [LOADER, 0], "conditioning": [SD15, 3], "reference": [LATENT, 0], "seed": 7}
+    graph[TARGET] = {
+        "class_type": "ChoreoMotionCloneTarget",
+        "inputs": {**reference, "blocks": "up_blocks.1", "k": 1, "timestep": 400},
+    }
+    settings = {"strength": 1.0, "start": 0.0, "end": 0.7, "warm_up": 0, "cool_down": 0}
+    choices = {"weighting": "auto", "checkpointing": "auto"}
+    graph[STEER] = {
+        "class_type": "ChoreoMotionGuidance",
+        "inputs": {"model": [LOADER, 0], "target": [TARGET, 0], **settings, **choices},
+    }
+    plain = digest(prompt)
+    assert digest(graph) != plain
+    assert digest(change(graph, STEER, strength=0.0)) == plain
+
+
+@pytest.mark.parametrize(
+    "file, message",
+    [
+        ("other.safetensors", "no text-to-video UNet of ModelScope, ZeroScope or VideoCrafter2"),
+        ("unsafe.pth", "is a pickle that holds more than weights"),
+    ],
+)
+def test_bad_files_give_their_sentence_and_harm_nothing(server, prompt, digest, file, message):
+    before = digest(prompt)
+    run = server.run(change(prompt, LOADER, file=file))
+    assert run.error is not None and run.error.node_type == "ChoreoLoadTextToVideoUNet"
+    assert message in run.error.message and digest(prompt) == before
+
+
+def test_a_unet_alone_says_that_it_holds_no_vae(server, prompt):
+    run = server.run(decoded(prompt))
+    assert run.error is not None and "is a UNet alone and holds no VAE: use Load VAE" in run.error.message
