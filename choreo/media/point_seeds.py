@@ -39,7 +39,7 @@ def seed_points(
     if seeds == "random":
         rows, columns = np.nonzero(where)
         chosen = np.random.default_rng(seed).choice(len(rows), min(count, len(rows)), replace=False)
-        return np.stack([columns[chosen], rows[chosen]], axis=1) + 0.5
+        return np.stack([columns[chosen], rows[chosen]], axis=1).astype(np.float64) + 0.5
     return _corners(frames[0], where, count)
 
 

@@ -61,7 +61,7 @@ class _Run:
         way = self.places[frame, again] - self.places[self.last[again], again]
         speed = way / (frame - self.last[again])[:, None]
         # What comes in front of a point pulls at it: half of what was counts, too.
-        known = self.speed[again].any(1)[:, None]
+        known = self.speed[again].any(axis=1, keepdims=True)
         self.speed[again] = np.where(known, (self.speed[again] + speed) / 2, speed)
         self.last[seen] = frame
 

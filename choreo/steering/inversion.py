@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..host.running import run_clean
 from .guides import input_scale
+from .schedules import own_sigmas
 
 Method = Literal["target time", "current time", "fixed point"]
 Denoise = Callable[[Tensor, float], Tensor]  # the sampler's latent and sigma -> the predicted clean latent
@@ -111,13 +112,13 @@ def rising_levels(sampling: Any, steps: int) -> list[float]:
     With 1000 timesteps: that of timestep 0, then of 1, 1 + 1000 // steps, … (diffusers' for DDIM). Flow
     models: 0, then the "normal" scheduler's. Others: the Karras curve from sigma_min.
     """
-    from comfy.model_sampling import CONST, ModelSamplingDiscrete
+    from comfy.model_sampling import CONST
     from comfy.samplers import calculate_sigmas
 
     if isinstance(sampling, CONST):
         return [float(sigma) for sigma in calculate_sigmas(sampling, "normal", steps)][::-1]
-    if isinstance(sampling, ModelSamplingDiscrete) and len(sampling.sigmas) == 1000:
-        return [float(sampling.sigmas[time]) for time in (0, *timesteps(steps))]
+    if (own := own_sigmas(sampling)) is not None:
+        return [float(own[time]) for time in (0, *timesteps(steps))]
     return [float(sigma) for sigma in calculate_sigmas(sampling, "karras", steps + 1)[:-1]][::-1]
 
 

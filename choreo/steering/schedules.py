@@ -87,12 +87,18 @@ def sigma_of(timestep: int) -> float:
 
 def noise_level(sampling: Any, timestep: int) -> float:
     """Sigma of a model's own timestep; of one without 1000 of them, Stable Diffusion's: 0.0413 at 1."""
-    from comfy.model_sampling import ModelSamplingDiscrete
-
     if not 0 <= timestep < STEPS:
         raise ValueError(f"timestep is {timestep}; it must be from 0 to {STEPS - 1}.")
-    discrete = isinstance(sampling, ModelSamplingDiscrete) and len(sampling.sigmas) == STEPS
-    return float((sampling.sigmas if discrete else stable_diffusion_sigmas())[timestep])
+    own = own_sigmas(sampling)
+    return float((stable_diffusion_sigmas() if own is None else own)[timestep])
+
+
+def own_sigmas(sampling: Any) -> Tensor | None:
+    """The noise levels of a model that has 1000 timesteps of its own."""
+    from comfy.model_sampling import ModelSamplingDiscrete
+
+    sigmas = sampling.sigmas if isinstance(sampling, ModelSamplingDiscrete) else None
+    return sigmas if isinstance(sigmas, Tensor) and len(sigmas) == STEPS else None
 
 
 def stable_diffusion_sigmas() -> Tensor:

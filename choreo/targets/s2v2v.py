@@ -208,8 +208,8 @@ class S2V2V:
         patterns = {}
         for i, site in enumerate(header["sites"]):
             cells = tensors.pop(f"cells.{i}", None)
-            parts = (tensors.pop(f"{part}.{i}").long() for part in ("sources", "frames"))
-            terms = Terms(*parts, None if cells is None else cells.long())
+            sources, frames = (tensors.pop(f"{part}.{i}").long() for part in ("sources", "frames"))
+            terms = Terms(sources, frames, None if cells is None else cells.long())
             pattern = Pattern(Grid.of(site["grid"]), terms, tensors.pop(f"shares.{i}"))
             pattern.require_possible(str(site["name"]))
             patterns[str(site["name"])] = pattern
