@@ -98,7 +98,9 @@ class Inversion:
             return invert(ticking, x, levels, scale, self.method, self.iterations)
 
         found = run_clean(patcher, conditioning, latent, body)
-        return as_noise(sampling, found, levels[-1]), sampler_sigmas(levels)
+        noise, sigmas = as_noise(sampling, found, levels[-1]), sampler_sigmas(levels)
+        with torch.inference_mode(False):  # for samplers that need gradients, too
+            return noise.clone(), sigmas.clone()
 
 
 def timesteps(steps: int) -> list[int]:
