@@ -46,7 +46,7 @@ def test_sites_are_the_papers(studio):
     up = {s.name: (s.scale, s.depth) for s in sites if s.kind == "spatial" and s.stage == "up"}
     assert up["output_blocks.7.1.transformer_blocks.0.attn1"] == (2, 1)
     assert up["output_blocks.8.1.transformer_blocks.0.attn1"] == (2, 2)
-    assert len({s.name for s in sites}) == len(sites) == 3 * (6 + 1 + 9)
+    assert len({s.name for s in sites}) == len(sites) == 4 * (6 + 1 + 9)  # of four kinds
     for site in sites:
         for name in backbone.modules(site).values():
             studio.model.model.diffusion_model.get_submodule(name)
