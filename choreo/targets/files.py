@@ -67,7 +67,8 @@ def read(path: Path) -> Target:
     except (SafetensorError, json.JSONDecodeError) as error:
         raise ValueError(f"{path.name} is not a readable target file: {error}.") from error
     try:
-        target = kind.restored(header, tensors)
+        with torch.inference_mode(False):
+            target = kind.restored(header, tensors)
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path.name} is damaged: its header and tensors do not agree ({error}).") from error
     except ValueError as error:

@@ -57,11 +57,14 @@ def scaled_count(count: int, latent: Grid, grid: Grid) -> int:
 
 
 def nearest_cells(places: Tensor, grid: Grid, count: int) -> Tensor:
-    """The `count` cells [..., K] nearest to each place [..., 2] (cell units); of equal ones the first."""
+    """The `count` cells [..., K] nearest to each place [..., 2] (cell units); of equal ones the first.
+
+    Equal to five decimals: places that went through float32 have the same neighbours.
+    """
     row, column = torch.meshgrid(torch.arange(grid.rows), torch.arange(grid.cols), indexing="ij")
     x, y = places[..., 0, None], places[..., 1, None]
     distance = (column.flatten() - x).square() + (row.flatten() - y).square()
-    return distance.sort(dim=-1, stable=True).indices[..., :count]
+    return distance.round(decimals=5).sort(dim=-1, stable=True).indices[..., :count]
 
 
 def box_cells(corners: Tensor, grid: Grid) -> Tensor:
