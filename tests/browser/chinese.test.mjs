@@ -51,8 +51,8 @@ inBothModes(
       const seen = await page.run(() => ({
         stage: document.querySelector('.choreo-stage')?.getAttribute('aria-label'),
         buttons: [...document.querySelectorAll('.choreo-bar input')].map((i) => i.getAttribute('aria-label')),
-        notice: document.querySelector('.choreo-notice')?.textContent,
-        sharp: [...document.querySelectorAll('.choreo-editor canvas')].map(
+        notice: document.querySelector('.choreo-notice:not([hidden])')?.textContent,
+        sharp: [...document.querySelectorAll('.choreo-editor canvas:not(.choreo-others)')].map(
           (c) => /** @type {HTMLCanvasElement} */ (c).width / c.clientWidth,
         ),
       }));
