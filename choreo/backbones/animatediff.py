@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from ..contract import Feat, Grid, Part, Site
+from ..contract import Grid, Part, Site
 from . import evolved
-from .unet import PROJECTIONS, Depths, canonical, in_order, place
+from .unet import PROJECTIONS, Depths, FramesAsBatch, in_order, place
 
 _SPATIAL = "transformer_blocks.0.attn1"
 _TEMPORAL = "temporal_transformer.transformer_blocks.0.attention_blocks"
@@ -21,7 +21,7 @@ _BLOCKS = 12  # of SD1.5's up path: four levels of three
 _SAVED_MAPS = 250  # width-sized maps a guided forward keeps for the backward pass (bench.py motionclone: 248)
 
 
-class AnimateDiff:
+class AnimateDiff(FramesAsBatch):
     """Backbone of AnimateDiff v1, v2, v3 and the pocket AnimateDiff, in either pack's modules."""
 
     family = "AnimateDiff"
@@ -73,14 +73,6 @@ class AnimateDiff:
         if site.kind in ("motion", "block"):
             return {"out": site.name}
         return {part: f"{site.name}.{projection}" for part, projection in PROJECTIONS.items()}
-
-    def latent_grid(self, shape: Sequence[int]) -> Grid:
-        frames, _, rows, cols = shape
-        return Grid(frames, rows, cols)
-
-    def feature(self, site: Site, raw: Mapping[Part, Tensor], latent: Grid) -> Feat:
-        grid = latent.coarser(site.scale)
-        return Feat(grid, **{part: canonical(site, part, x, grid) for part, x in raw.items()})
 
     def layers(self, model: Any) -> Iterable[nn.Module]:
         from comfy.ldm.modules.attention import SpatialTransformer

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from ..contract import Feat, Grid, Kind, Part, Site
-from .unet import PROJECTIONS, Depths, canonical, in_order, place
+from ..contract import Grid, Kind, Part, Site
+from .unet import PROJECTIONS, Depths, FramesAsBatch, in_order, place
 
 _ATTENTION: Mapping[Kind, str] = {"spatial": "transformer_blocks.0.attn1", "temporal": "time_stack.0.attn1"}
 _MODULE = "time_stack.0"  # before it is mixed with the frames' own path
 _SAVED_MAPS = 400  # width-sized maps a forward to the up path's middle keeps, counted at 14x576x1024
 
 
-class SVD:
+class SVD(FramesAsBatch):
     """Backbone of SVD, SVD-XT and the pocket SVD."""
 
     family = "Stable Video Diffusion"
@@ -52,14 +52,6 @@ class SVD:
         if site.kind in ("motion", "block"):
             return {"out": site.name}
         return {part: f"{site.name}.{projection}" for part, projection in PROJECTIONS.items()}
-
-    def latent_grid(self, shape: Sequence[int]) -> Grid:
-        frames, _, rows, cols = shape
-        return Grid(frames, rows, cols)
-
-    def feature(self, site: Site, raw: Mapping[Part, Tensor], latent: Grid) -> Feat:
-        grid = latent.coarser(site.scale)
-        return Feat(grid, **{part: canonical(site, part, x, grid) for part, x in raw.items()})
 
     def layers(self, model: Any) -> Iterable[nn.Module]:
         from comfy.ldm.modules.attention import SpatialVideoTransformer

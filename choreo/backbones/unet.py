@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
-from ..contract import Grid, Part, Site, Stage
+from ..contract import Feat, Grid, Part, Site, Stage
 
 _BLOCK = re.compile(r"(input_blocks|middle_block|output_blocks)\.(\d+)(?:\.\d+)?")
 PROJECTIONS: dict[Part, str] = {"q": "to_q", "k": "to_k", "v": "to_v", "out": "to_out"}
@@ -60,3 +60,15 @@ def canonical(site: Site, part: Part, x: Tensor, grid: Grid) -> Tensor:
     else:  # [B H W, F, C]
         x = x.reshape(-1, *size[1:], size[0], x.shape[-1]).movedim(3, 1)
     return x if part == "out" else x.unflatten(-1, (site.heads, -1))
+
+
+class FramesAsBatch:
+    """A backbone whose latents are [frames, C, h, w]: the frames of one clip are the batch."""
+
+    def latent_grid(self, shape: Sequence[int]) -> Grid:
+        frames, _, rows, cols = shape
+        return Grid(frames, rows, cols)
+
+    def feature(self, site: Site, raw: Mapping[Part, Tensor], latent: Grid) -> Feat:
+        grid = latent.coarser(site.scale)
+        return Feat(grid, **{part: canonical(site, part, x, grid) for part, x in raw.items()})

@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from ..contract import Feat, Grid, Part, Site, Stage
-from .unet import PROJECTIONS, Depths, canonical
+from ..contract import Grid, Part, Site, Stage
+from .unet import PROJECTIONS, Depths, FramesAsBatch
 
 _ATTENTIONS = ("transformer_blocks.0.attn1", "transformer_blocks.0.attn2")
 _LISTS = ("resnets", "temp_convs", "attentions", "temp_attentions")
 _SAVED_MAPS = 400  # SVD's count; the official sizes are always checkpointed, for their weights' sake
 
 
-class UNet3D:
+class UNet3D(FramesAsBatch):
     """Backbone of ModelScope, ZeroScope and VideoCrafter2."""
 
     family = "ModelScope/ZeroScope/VideoCrafter2"
@@ -52,14 +52,6 @@ class UNet3D:
             return {"out": site.name}
         # to_out is a list here, which nobody calls; its first layer is the projection
         return {part: f"{site.name}.{p}" + (".0" if part == "out" else "") for part, p in PROJECTIONS.items()}
-
-    def latent_grid(self, shape: Sequence[int]) -> Grid:
-        frames, _, rows, cols = shape
-        return Grid(frames, rows, cols)
-
-    def feature(self, site: Site, raw: Mapping[Part, Tensor], latent: Grid) -> Feat:
-        grid = latent.coarser(site.scale)
-        return Feat(grid, **{part: canonical(site, part, x, grid) for part, x in raw.items()})
 
     def layers(self, model: Any) -> Iterable[nn.Module]:
         unet = model.diffusion_model
