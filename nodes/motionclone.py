@@ -63,7 +63,9 @@ class MotionCloneTarget(io.ComfyNode):
     ) -> io.NodeOutput:
         query, family = MotionQuery(blocks, k), recognise(model.model).family
         look = Look([sigma_of(t) for t in spread(timestep, levels)], seed, noise)
-        found, grid = look.features(model, conditioning, reference["samples"], query.select, ticks(look.passes))
+        found, grid = look.features(
+            model, conditioning, reference["samples"], query.select, ticks(look.passes)
+        )
         return io.NodeOutput(
             combined([(sigma, query.reference(features, grid, family)) for sigma, features in found])
         )

@@ -21,8 +21,8 @@ INVERSION_STEPS = 30  # of the whole noise range
 class Look:
     """How a reference is looked at.
 
-    sigmas: noise levels. noising: KSampler's noise of the seed is added, as published, or the noise from which
-    the model would have made the reference (DDIM inversion; MotionClone Fig. 9).
+    sigmas: noise levels. noising: KSampler's noise of the seed is added, as published, or the noise from
+    which the model would have made the reference (DDIM inversion; MotionClone Fig. 9).
     """
 
     sigmas: Sequence[float]

@@ -1,4 +1,4 @@
-"""A reference read at several noise levels, and inverted: MotionClone's variants (Fig. 9) on a real network."""
+"""A reference read at several noise levels, and inverted: MotionClone's variants (Fig. 9) on a network."""
 
 from __future__ import annotations
 
