@@ -70,6 +70,9 @@ def make(prompt: Json, schemas: Json, old: Json | None) -> Json:
         before = places.get(entry["id"])
         if before and before["type"] == entry["type"]:
             entry |= {key: before[key] for key in ("pos", "size", "properties", "title") if key in before}
+            more = ROW * (len(entry["inputs"]) - len(before["inputs"]))
+            if old and more > 0:
+                grow(entry, more, [*nodes, *places.values()], old["groups"])
     for number, source, slot, *_ in links:
         output = next(n for n in nodes if n["id"] == source)["outputs"][slot]
         output["links"] = [*(output["links"] or []), number]
@@ -87,6 +90,20 @@ def make(prompt: Json, schemas: Json, old: Json | None) -> Json:
         "extra": old["extra"] if old else {"ds": {"scale": 0.6, "offset": [80, 200]}},
         "version": 0.4,
     }
+
+
+def grow(entry: Json, more: int, others: list[Json], groups: list[Json]) -> None:
+    """Make a node higher, and move down what stands below it, with the end of the group around it."""
+    (x, y), (width, height) = entry["pos"], entry["size"]
+    entry["size"] = [width, height + more]
+    lower = [other for other in others if other["pos"][1] > y]
+    below = [o for o in lower if o["pos"][0] < x + width and x < o["pos"][0] + o["size"][0]]
+    for other in {id(o["pos"]): o for o in below}.values():  # a node and what it was share their place
+        other["pos"][1] += more
+    for group in groups:
+        left, top, wide, high = group["bounding"]
+        if left <= x <= left + wide and top <= y <= top + high:
+            group["bounding"] = [left, top, wide, high + more]
 
 
 def node(key: int, entry: Json, schema: Json, links: list[list[Any]], prompt: Json, schemas: Json) -> Json:
