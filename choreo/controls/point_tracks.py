@@ -100,6 +100,14 @@ class PointTracks:
             "labels": self.labels,
         }
 
+    def chosen(self, which: Tensor) -> PointTracks:
+        """The points that `which` [N] bool names; at least one."""
+        kept = [int(n) for n in which.nonzero()[:, 0]]
+        if not kept:
+            raise ValueError("None of the tracks is visible where it starts: start one on what is seen.")
+        labels = tuple(self.labels[n] for n in kept)
+        return replace(self, points=self.points[:, kept], visibility=self.visibility[:, kept], labels=labels)
+
     def stretched(self, width: int, height: int) -> PointTracks:
         """The points on the canvas stretched to another size."""
         check_canvas((width, height))
