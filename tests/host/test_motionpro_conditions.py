@@ -1,0 +1,93 @@
+"""The nodes that make MotionPro's condition maps, through the real server."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scripts.server import Server
+
+W, H, F = 64, 64, 5
+HEAD = {"version": 1, "space": {"w": W, "h": H, "frames": F, "fps": 8}}
+STROKE = {"id": "s1", "k": [{"x": 0.25, "y": 0.5}, {"x": 0.75, "y": 0.25}]}
+STROKES = {
+    "class_type": "ChoreoStrokeTrajectory",
+    "inputs": {
+        "width": W,
+        "height": H,
+        "frames": F,
+        "strokes": json.dumps({"choreo": "strokes", **HEAD, "strokes": [STROKE]}),
+    },
+}
+RECTANGLE = {"t": "rect", "m": "add", "b": [0.0, 0.0, 0.25, 0.25]}
+BRUSH = {
+    "class_type": "ChoreoMotionBrush",
+    "inputs": {
+        "width": W,
+        "height": H,
+        "output": "joined",
+        "mask": json.dumps({"choreo": "mask", **HEAD, "layers": [{"id": "m1", "ops": [RECTANGLE]}]}),
+    },
+}
+
+
+def condition(**inputs: Any) -> dict[str, Any]:
+    base = {"width": W, "height": H, "frames": F, "moving": "painted", "k": 8, "official": False}
+    return {"class_type": "ChoreoMotionProCondition", "inputs": {**base, **inputs}}
+
+
+def looked(server: Server, graph: dict[str, Any], output: int = 0) -> Any:
+    """What an output of the node "made" holds."""
+    run = server.run({**graph, "look": {"class_type": "ProbeValue", "inputs": {"value": ["made", output]}}})
+    assert run.error is None, run.error
+    return json.loads(run.outputs["look"]["text"][0])
+
+
+def refused(server: Server, graph: dict[str, Any]) -> str:
+    """The sentence of the node "made"."""
+    run = server.run({**graph, "look": {"class_type": "ProbeValue", "inputs": {"value": ["made", 0]}}})
+    assert run.error is not None
+    return run.error.message
+
+
+def test_strokes_and_brush_become_a_condition(server):
+    graph = {"s": STROKES, "b": BRUSH, "made": condition(strokes=["s", 0], mask=["b", 0])}
+    made = np.array(looked(server, graph)["map"])
+    assert made.shape == (F, 3, H, W)
+    assert made[-1, :2, 32, 16].tolist() == [32, -16] and np.abs(made[0, :2]).max() == 0
+    assert made[:, 2].sum() == F * (16 * 16 + 64)
+    mask = np.array(looked(server, graph, output=2))
+    assert mask.shape == (1, H, W) and np.array_equal(mask[0], made[0, 2])
+    assert looked(server, graph, output=1)["track_path"][-1] == [[48, 16]]
+
+
+def test_coordinates_and_everything(server):
+    graph = {"s": STROKES, "made": condition(strokes=["s", 1], moving="everything")}
+    made = np.array(looked(server, graph)["map"])
+    assert made[-1, :2, 32, 16].tolist() == [32, -16] and made[:, 2].min() == 1
+
+
+def test_a_condition_is_previewed(server):
+    image = {"class_type": "EmptyImage", "inputs": {"width": W, "height": H, "batch_size": 1, "color": 0}}
+    drawn = {"image": ["i", 0], "tracks": ["made", 1], "mask": ["made", 2]}
+    for links in ({"strokes": ["s", 0]}, {"mask": ["b", 0]}):  # without strokes: TRACKS without points
+        graph = {"s": STROKES, "b": BRUSH, "i": image, "made": condition(**links)}
+        run = server.run({**graph, "p": {"class_type": "ChoreoPreviewControls", "inputs": drawn}})
+        assert run.error is None, run.error
+        assert len(run.outputs["p"]["images"]) == (F if "strokes" in links else 1)
+
+
+def test_refusals_are_sentences(server):
+    assert "Nothing is drawn that could move" in refused(server, {"made": condition()})
+    beyond = json.dumps([{"x": 70, "y": 10}, {"x": 20, "y": 10}])
+    sentence = refused(server, {"made": condition(strokes=beyond)})
+    assert "Stroke 1 (track 1) starts at x = 70, y = 10, outside the 64x64 picture" in sentence
+    assert "multiples of 8" in refused(server, {"made": condition(width=68, moving="everything")})
+
+
+@pytest.mark.parametrize("text", ["{", '{"choreo": "boxes", "version": 1}'])
+def test_a_wrong_drawing_is_refused(server, text: str):
+    assert "drawing" in refused(server, {"made": condition(strokes=text)})
