@@ -60,7 +60,10 @@ class ResidualPatch:
 
 @contextmanager
 def _changed(module: nn.Module, change: Change) -> Iterator[None]:
-    handle = module.register_forward_hook(lambda _module, _inputs, output: change(output))
+    def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+        return change(output)
+
+    handle = module.register_forward_hook(hook)
     try:
         yield
     finally:
