@@ -13,7 +13,7 @@ from .drawing import MotionBrush, PointPicker, StrokeTrajectory
 from .latent_optimisation import LatentOptimisation, LatentOptimisationSampler
 from .motion_guidance import MotionCloneSigmas, MotionGuidance
 from .motionclone import LoadTarget, MotionCloneTarget, SaveTarget
-from .motionpro_conditions import MotionProCondition
+from .motionpro_conditions import CameraPath, MotionProCondition
 from .noise import FreeTrajNoise, InvertVideo
 from .pocket import LoadPocketModel, PocketScene
 from .preview import PreviewControls, PreviewTarget
@@ -34,6 +34,7 @@ NODES: list[type[io.ComfyNode]] = [
     LoadBoxTracks,
     SaveBoxTracks,
     FitBoxTracks,
+    CameraPath,
     MotionProCondition,
     SGI2VTarget,
     MotionCloneTarget,

@@ -77,7 +77,7 @@ def read_strokes(value: Any, width: int, height: int, frames: int) -> PointTrack
     if isinstance(value, str):
         return strokes_from_text(value, width, height, frames)
     tracks = PointTracks.from_tracks(value, (width, height)).stretched(width, height).resampled(frames)
-    _check_starts(tracks)
+    check_starts(tracks)
     return tracks.chosen(tracks.visibility[0])
 
 
@@ -110,7 +110,6 @@ def stroke_condition(
     motion = torch.zeros(frames, height, width, 2) if ground is None else ground.float().clone()
     mask = brush.bool().clone()
     if strokes is not None:
-        _check_starts(strokes)
         regions = write_strokes(motion, strokes, rules)
         mask |= (motion[-1] != 0).any(dim=-1) & regions if rules.official else regions
     return condition_of(motion, mask)
@@ -124,6 +123,7 @@ def condition_of(motion: Tensor, mask: Tensor) -> MotionProCondition:
 
 def write_strokes(motion: Tensor, strokes: PointTracks, rules: Rules) -> Tensor:
     """Write each stroke's displacements into its region of `motion` [F, H, W, 2]; all regions [H, W]."""
+    check_starts(strokes)
     regions = torch.zeros(motion.shape[1:3], dtype=torch.bool)
     for way in marked(strokes.points).unbind(dim=1):  # [F, 2]
         region = _region(way[0], rules)
@@ -148,7 +148,7 @@ def _region(start: Tensor, rules: Rules) -> tuple[slice, slice] | None:
     return slice(max(top, 0), top + rules.k), slice(max(left, 0), left + rules.k)
 
 
-def _check_starts(strokes: PointTracks) -> None:
+def check_starts(strokes: PointTracks) -> None:
     """Raise a sentence at the first stroke that starts outside the canvas."""
     width, height = strokes.canvas
     for n, (x, y) in enumerate(strokes.points[0].tolist()):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from choreo.controls.stroke_document import strokes_from_text
-from choreo.motionpro.camera import Lens, camera_motion, sparse_motion
+from choreo.motionpro.camera import Lens, camera_motion, centre_depth, sparse_motion
 from choreo.motionpro.conditions import Rules, marked, stroke_condition
 from choreo.motionpro.dense import maps_of_tracks
 from choreo.motionpro.poses import camera_poses, named_moves
@@ -28,7 +28,6 @@ from choreo.motionpro.regions import (
 from . import Difference, compare
 
 OFFICIAL = Rules(official=True)
-CENTRE = 10  # pixels to each side of the middle, whose depth an orbit turns around
 
 
 def check(meta: dict[str, Any], tensors: dict[str, Tensor]) -> list[Difference]:
@@ -120,12 +119,6 @@ def _camera(case: dict[str, Any], tensors: dict[str, Tensor], limits: dict[str, 
         difference.name = f"{name}.{part}"
         found.append(difference)
     return found
-
-
-def centre_depth(depth: Tensor) -> float:
-    """Mean depth of the 20 x 20 pixels in the middle, which "rotate" turns around."""
-    row, col = depth.shape[0] // 2, depth.shape[1] // 2
-    return float(depth[row - CENTRE : row + CENTRE, col - CENTRE : col + CENTRE].mean())
 
 
 def _dense(name: str, tensors: dict[str, Tensor]) -> list[Difference]:

@@ -91,3 +91,61 @@ def test_refusals_are_sentences(server):
 @pytest.mark.parametrize("text", ["{", '{"choreo": "boxes", "version": 1}'])
 def test_a_wrong_drawing_is_refused(server, text: str):
     assert "drawing" in refused(server, {"made": condition(strokes=text)})
+
+
+def camera(**inputs: Any) -> dict[str, Any]:
+    """A camera that goes to the left of a wall at depth 4, so that it goes right by 36.4 pixels per unit."""
+    base = {"motion": "own moves", "moves": "truck left 0.25", "pose_file": "none", "strength": 1.0}
+    depth = {"depth_values": "nearer is brighter", "near": 4.0, "far": 20.0, "points": "sparse"}
+    rest = {"seed": 1, "strokes_go": "as drawn", "keep": 0.5, "focal": 582.69}
+    size = {"width": W, "height": H, "frames": F}
+    return {"class_type": "ChoreoCameraPath", "inputs": {**size, **base, **depth, **rest, **inputs}}
+
+
+STEP = 582.69 * W / 512 / 4  # pixels that a wall at depth 4 goes for a unit of the camera
+
+
+def test_a_camera_path_becomes_condition_tracks_and_mask(server):
+    graph = {"s": STROKES, "b": BRUSH, "made": camera(strokes=["s", 0], objects=["b", 0])}
+    made = np.array(looked(server, graph)["map"])
+    assert made.shape == (F, 3, H, W) and made[:, 2].min() == 1
+    assert made[-1, :2, 32, 16].tolist() == [32, -16]  # the stroke
+    assert not made[:, :2, :16, :16].any()  # the objects
+    told = made[-1, 0, 40:, :]
+    assert told[told != 0] == pytest.approx(STEP * 0.25, abs=1e-3) and 8 * 64 <= (told != 0).sum() < 24 * 64
+    tracks = looked(server, graph, output=1)
+    assert tracks["labels"][-1] == "s1" and len(tracks["labels"]) == len(tracks["track_path"][0]) > 8
+    assert np.array(looked(server, graph, output=2)).shape == (1, H, W)
+
+
+def test_depth_pictures_and_dense_points(server):
+    size = {"width": W, "height": H, "batch_size": 1}
+    white = {"class_type": "EmptyImage", "inputs": {**size, "color": 0xFFFFFF}}
+    black = {"class_type": "EmptyImage", "inputs": {**size, "color": 0}}
+    for picture, depth in ((white, 4), (black, 20)):
+        made = np.array(looked(server, {"d": picture, "made": camera(depth=["d", 0], points="dense")})["map"])
+        assert made[-1, 0, :, 0] == pytest.approx(STEP * 0.25 * 4 / depth, abs=1e-3)
+        assert made[-1, 2].sum() == H * (W - np.ceil(STEP * 0.25 * 4 / depth))
+
+
+def test_a_pose_file_and_a_named_motion(server):
+    numbers = "0 1 1 0.5 0.5 0 0 1 0 0 {} 0 1 0 0 0 0 1 0"
+    lines = [numbers.format(step / 16) for step in range(F + 2)]
+    (server.base / "input" / "poses.txt").write_text("\n".join(["https://title", *lines]))
+    graph = {"made": camera(motion="pose file", pose_file="poses.txt", points="dense")}
+    assert np.array(looked(server, graph)["map"])[-1, 0, 0, 0] == pytest.approx(W / 4 * 0.25)
+    graph = {"made": camera(motion="truck-left-1", strength=0.25, points="dense")}
+    assert np.array(looked(server, graph)["map"])[-1, 0, 0, 0] == pytest.approx(STEP * 0.25, abs=1e-3)
+
+
+def test_a_camera_that_goes_too_far_warns(server):
+    graph = {"made": camera(moves="pan left 90")}
+    assert not np.array(looked(server, graph)["map"])[:, :2].any()
+    assert looked(server, graph, output=1)["track_path"] == [[]] * F
+    assert "No pixel stays in the picture in all 5 frames" in server.log_text()
+
+
+def test_refusals_of_camera_paths(server):
+    assert 'Line 1: "spin" is no move' in refused(server, {"made": camera(moves="spin left 3")})
+    assert "No pose file is chosen" in refused(server, {"made": camera(motion="pose file")})
+    assert "far beyond it" in refused(server, {"made": camera(near=30.0)})
