@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import folder_paths
+from comfy.model_management import throw_exception_if_processing_interrupted
+from comfy.utils import ProgressBar
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -14,10 +16,12 @@ from ..choreo.controls.point_tracks import no_tracks
 from ..choreo.motionpro.camera import FOCAL, Lens, centre_depth
 from ..choreo.motionpro.camera_path import Carried, Sampling, camera_path
 from ..choreo.motionpro.conditions import Rules, check_size, drawn_condition, painted, read_strokes
+from ..choreo.motionpro.dense import Dense, Join, fitted_frames, joined, late, tracked_video
 from ..choreo.motionpro.depth import READINGS, Reading, depth_map
 from ..choreo.motionpro.moves_text import moves_from_text
 from ..choreo.motionpro.pose_file import ENDINGS, read_poses
 from ..choreo.motionpro.poses import NAMED, camera_poses, lengthened, named_moves, scaled
+from ..choreo.motionpro.regions import mean_motion
 from .inputs import state_of, told_on_node
 from .types import MotionProCondition as Condition
 
@@ -177,3 +181,64 @@ def _from_file(name: str, frames: int, width: int, height: int, strength: float)
         raise ValueError("No pose file is chosen: put one into ComfyUI's input folder and choose it.")
     poses, lens = read_poses(Path(folder_paths.get_annotated_filepath(name)), frames, width, height)
     return (poses if strength == 1 else lengthened(poses, strength)), lens
+
+
+class MotionProDenseCondition(io.ComfyNode):
+    """One or two videos."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ChoreoMotionProDenseCondition",
+            display_name="MotionPro Dense Condition",
+            category=CATEGORY,
+            description="The motion of a video, and of a camera on top of it, as the condition of MotionPro-Dense: synchronised videos, and the recapture of a video with another camera.",
+            search_aliases=["synchronised video", "recapture", "motion transfer", "optical flow", "MotionPro", "dense"],
+            hidden=[io.Hidden.unique_id],
+            inputs=[
+                *_video(),
+                io.Combo.Input("join", options=["sum", "composition"], default="sum", tooltip="Sum: both displacements are added, as in the released code. Composition: a pixel goes with the video first, and from where it is then with the camera."),
+                io.Image.Input("video", tooltip="Frames of the video whose motion is told. The new video begins with its first frame."),
+                io.MultiType.Input("camera", [io.Image, Condition], optional=True, tooltip="A motion on top: a video from the same first frame, such as one that MotionPro made of a camera path, or a dense condition of Camera Path."),
+                io.Boolean.Input("official", default=False, advanced=True, tooltip="As the released code reads its files: every frame's visibility comes a frame late."),
+            ],
+            outputs=[
+                Condition.Output("condition", tooltip="For Apply MotionPro with a Dense controller."),
+                io.Image.Output("first_frame", display_name="image", tooltip="The first frame at this size, to begin the new video with."),
+                io.Tracks.Output("tracks", tooltip="Some of the pixels, for Preview Controls."),
+                io.Mask.Output("visible", display_name="mask", tooltip="Where the first frame's pixels are visible in each frame."),
+                io.Int.Output("motion_bucket", display_name="motion_bucket_id", tooltip="Mean length of the displacements in pixels, for SVD Conditioning: the released code takes it for the Dense model."),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(
+        cls,
+        width: int,
+        height: int,
+        frames: int,
+        join: Join,
+        video: Tensor,
+        official: bool,
+        camera: Any = None,
+    ) -> io.NodeOutput:
+        check_size(width, height, frames)
+        videos = [fitted_frames(video, width, height, frames)]
+        if isinstance(camera, Tensor):
+            videos.append(fitted_frames(camera, width, height, frames))
+        bar = ProgressBar(len(videos) * (frames - 1))
+
+        def tick() -> None:
+            throw_exception_if_processing_interrupted()
+            bar.update(1)
+
+        parts = [tracked_video(clip, tick) for clip in videos]
+        if camera is not None and not isinstance(camera, Tensor):
+            parts.append(Dense.of_condition(camera))
+        dense = joined(parts[0], parts[1], join) if len(parts) == 2 else parts[0]
+        dense = late(dense) if official else dense
+        share = float(dense.visible[-1].float().mean())
+        told_on_node(cls, f"{share:.0%} of the first frame is visible in the last one.")
+        bucket = min(max(round(mean_motion(dense.motion)), 1), 1023)
+        tracks, mask = dense.tracks.to_tracks(), dense.visible.float()
+        return io.NodeOutput(dense.condition, videos[0][:1], tracks, mask, bucket)

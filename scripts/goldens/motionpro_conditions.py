@@ -123,14 +123,12 @@ def _camera(case: dict[str, Any], tensors: dict[str, Tensor], limits: dict[str, 
 
 def _dense(name: str, tensors: dict[str, Tensor]) -> list[Difference]:
     expected = tensors[f"{name}.flow"]
-    flow, visible = maps_of_tracks(
-        tensors[f"{name}.tracks"], tensors[f"{name}.visibility"], expected.shape[2]
-    )
+    tracks, seen = tensors[f"{name}.tracks"], tensors[f"{name}.visibility"]
+    dense = maps_of_tracks(tracks, seen, expected.shape[2])
+    visible = dense.visible[..., None].float()
     return [
-        compare(f"{name}.flow", flow, expected, "abs", 0.0),
-        compare(
-            f"{name}.visible_map", visible[..., None].float(), tensors[f"{name}.visible_map"], "abs", 0.0
-        ),
+        compare(f"{name}.flow", dense.motion, expected, "abs", 0.0),
+        compare(f"{name}.visible_map", visible, tensors[f"{name}.visible_map"], "abs", 0.0),
     ]
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import av
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from scripts.server import Server
 
@@ -149,3 +151,54 @@ def test_refusals_of_camera_paths(server):
     assert 'Line 1: "spin" is no move' in refused(server, {"made": camera(moves="spin left 3")})
     assert "No pose file is chosen" in refused(server, {"made": camera(motion="pose file")})
     assert "far beyond it" in refused(server, {"made": camera(near=30.0)})
+
+
+def sliding(server: Server, name: str, step: int) -> dict[str, Any]:
+    """The frames of a video of dots that slide by `step` pixels a frame; its node."""
+    noise = np.random.default_rng(3).random((H // 4, 4 * W // 4))
+    wide = np.kron(noise, np.ones((4, 4)))
+    smooth = np.array(Image.fromarray((wide * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(2)))
+    with av.open(str(server.base / "input" / name), "w") as container:
+        stream = container.add_stream("libx264rgb", rate=8, options={"crf": "0"})
+        stream.width, stream.height, stream.pix_fmt = W, H, "rgb24"
+        for i in range(F):
+            picture = np.repeat(smooth[:, W - i * step : 2 * W - i * step, None], 3, axis=2)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    wish = {"file": name, "start": 0, "frames": 0, "fps": 0.0, "width": 0, "height": 0, "fit": "crop"}
+    return {"class_type": "ChoreoReferenceVideo", "inputs": wish}
+
+
+def dense(**inputs: Any) -> dict[str, Any]:
+    base = {"width": W, "height": H, "frames": F, "join": "sum", "official": False}
+    return {"class_type": "ChoreoMotionProDenseCondition", "inputs": {**base, **inputs}}
+
+
+def test_two_videos_become_a_dense_condition(server):
+    videos = {"v": sliding(server, "two.mkv", 2), "c": sliding(server, "one.mkv", 1)}
+    graph = {**videos, "made": dense(video=["v", 0], camera=["c", 0])}
+    made = np.array(looked(server, graph)["map"])
+    inner = made[-1, :, 8:-8, 8:-24]
+    assert inner[0] == pytest.approx(12, abs=0.5) and inner[1] == pytest.approx(0, abs=0.5)
+    assert made[0, 2].min() == 1 and inner[2].mean() > 0.95 and made[-1, 2, :, -6:].max() == 0
+    assert looked(server, graph, output=4) in (5, 6)  # 3 px times the mean frame, 2
+    assert np.array(looked(server, graph, output=1)).shape == (1, H, W, 3)
+
+
+def test_a_video_joins_a_camera_path(server):
+    path = camera(points="dense", moves="truck left 0.25")
+    graph = {"v": sliding(server, "two.mkv", 2), "p": path}
+    for join in ("sum", "composition"):  # a wall goes alike everywhere, so both are the same
+        made = dense(video=["v", 0], camera=["p", 0], join=join)
+        got = np.array(looked(server, {**graph, "made": made})["map"])
+        assert got[-1, 0, 8:-8, 8:24] == pytest.approx(8 + STEP * 0.25, abs=0.5)
+
+
+def test_refusals_of_dense_conditions(server):
+    graph = {"v": sliding(server, "two.mkv", 2), "made": dense(video=["v", 0], frames=9)}
+    assert "The video has 5 frames, but 9 are wanted" in refused(server, graph)
+    small = camera(points="dense", width=128)
+    graph = {"v": sliding(server, "two.mkv", 2), "p": small, "made": dense(video=["v", 0], camera=["p", 0])}
+    assert "The camera's motion is 5 frames of 128x64, but this video is 5 frames of 64x64" in refused(
+        server, graph
+    )
