@@ -10,6 +10,7 @@ import torch
 from choreo.controls import PointTracks
 from choreo.motionpro.camera import Lens, camera_motion, sparse_cells
 from choreo.motionpro.camera_path import Sampling, camera_path
+from choreo.motionpro.conditions import stroke_condition
 from choreo.motionpro.depth import depth_map
 from choreo.motionpro.moves_text import moves_from_text
 from choreo.motionpro.pose_file import read_poses
@@ -215,6 +216,14 @@ def test_a_path_is_a_condition_and_tracks():
         torch.equal(displacement[:, :48], torch.full((H, 48), 10.0)) and made.condition.map[:, 2].min() == 1
     )
     assert displacement[0, 53] == 10 and displacement[0, 54] == 0
+
+
+def test_the_tracks_make_the_condition_again():
+    made = camera_path(WALL, TRUCK, LENS, Sampling(keep=0.4, seed=2))
+    cells = made.condition.map[-1, 0, ::8, :56:8] != 0
+    again = stroke_condition(made.tracks, torch.ones(H, W).bool(), F).map
+    assert 8 < int(cells.sum()) < 30 and made.tracks and made.tracks.count == int(cells.sum())
+    assert torch.allclose(again[..., :48], made.condition.map[..., :48], atol=1e-5)
 
 
 def test_objects_and_strokes_join_the_camera():
