@@ -201,6 +201,12 @@ def test_a_video_joins_a_camera_path(server):
 def test_refusals_of_dense_conditions(server):
     graph = {"v": sliding(server, "two.mkv", 2), "made": dense(video=["v", 0], frames=9)}
     assert "The video has 5 frames, but 9 are wanted" in refused(server, graph)
+    graph = {
+        "v": sliding(server, "two.mkv", 2),
+        "p": camera(),
+        "made": dense(video=["v", 0], camera=["p", 0]),
+    }
+    assert "set points of Camera Path to dense" in refused(server, graph)
     small = camera(points="dense", width=128)
     graph = {"v": sliding(server, "two.mkv", 2), "p": small, "made": dense(video=["v", 0], camera=["p", 0])}
     assert "The camera's motion is 5 frames of 128x64, but this video is 5 frames of 64x64" in refused(

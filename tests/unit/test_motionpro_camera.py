@@ -245,7 +245,9 @@ def test_a_carried_stroke_keeps_the_last_of_the_camera_out_of_sight():
 
 
 def test_a_dense_path_says_what_is_visible():
-    made = camera_path(WALL, TRUCK, LENS, Sampling(keep=0.1, dense=True)).condition.map
+    made = camera_path(WALL, TRUCK, LENS, Sampling(keep=0.1, dense=True)).condition
+    assert made.kind == "dense" and camera_path(WALL, TRUCK, LENS, ALL).condition.kind == "sparse"
+    made = made.map
     assert torch.equal(made[-1, 0, :, :54], torch.full((H, 54), 10.0))
     assert made[0, 2].min() == 1 and made[-1, 2].sum() == 54 * H and made[2, 2].sum() == 59 * H
 
