@@ -254,8 +254,16 @@ def test_a_dense_path_says_what_is_visible():
 
 def test_it_says_when_nothing_stays_visible():
     made = camera_path(WALL, camera_poses([Move("pan", "left", 90)], F), LENS, ALL)
-    assert made.visible == 0 and made.tracks is None and "No pixel stays in the picture" in made.told
-    assert made.condition.map[:, :2].abs().max() == 0
+    assert made.visible == 0 and made.tracks is None and "Nothing stays in the picture" in made.told
+    assert made.lost and made.condition.map[:, :2].abs().max() == 0
+    few = camera_path(WALL, camera_poses([Move("pedestal", "up", 4.3)], F), LENS, ALL)  # five rows stay
+    assert few.visible == pytest.approx(5 / 48) and not few.lost
+    none = camera_path(
+        WALL, camera_poses([Move("pedestal", "down", 4.3)], F), LENS, ALL
+    )  # not a cell's first
+    assert none.visible == pytest.approx(5 / 48) and none.lost
+    dense = camera_path(WALL, camera_poses([Move("pan", "left", 90)], F), LENS, Sampling(dense=True))
+    assert not dense.lost and dense.condition.map[1, :2].abs().max() > 10
     assert (
         "84% of the picture stay visible in all 5 frames; 42 tracks"
         in camera_path(WALL, TRUCK, LENS, ALL).told

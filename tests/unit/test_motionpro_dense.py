@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from choreo.media.dense_tracker import dense_tracks
+from choreo.media.dense_tracker import FLOWS, dense_tracks
 from choreo.motionpro.camera import Lens, camera_motion
 from choreo.motionpro.condition import MotionProCondition
 from choreo.motionpro.dense import Dense, fitted_frames, joined, late, tracked_video
@@ -59,7 +59,13 @@ def test_the_work_can_be_stopped():
     frames = torch.zeros(4, 16, 16, 3, dtype=torch.uint8).numpy()
     told = []
     dense_tracks(frames, lambda: told.append(1))
-    assert len(told) == 3
+    assert len(told) == 3 * FLOWS
+
+    def stop() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        dense_tracks(frames, stop)
 
 
 def shifted(*shift: float) -> Dense:
