@@ -18,6 +18,19 @@ MAX_PIXELS = 1e6  # beyond it a coordinate is a mistake, and float32 hardly hold
 _NEEDED = "connect a TRACKS output, which holds 'track_path' [frames, points, 2]"
 
 
+def no_tracks(canvas: tuple[int, int], frames: int) -> dict[str, Any]:
+    """The host's TRACKS without a point."""
+    seen = torch.zeros(frames, 0, dtype=torch.bool)
+    path = torch.zeros(frames, 0, 2)
+    return {"track_path": path, "track_visibility": seen, "canvas": canvas, "labels": ()}
+
+
+def holds_no_points(tracks: Any) -> bool:
+    """Whether these are TRACKS in order, but without a point."""
+    path = tracks.get("track_path") if isinstance(tracks, dict) else None
+    return isinstance(path, Tensor) and path.ndim == 3 and path.shape[1] == 0
+
+
 @dataclass(frozen=True, eq=False)
 class PointTracks:
     """N points over F frames on a canvas.
@@ -99,6 +112,14 @@ class PointTracks:
             "source_frame": 0,
             "labels": self.labels,
         }
+
+    def chosen(self, which: Tensor) -> PointTracks:
+        """The points that `which` [N] bool names; at least one."""
+        kept = [int(n) for n in which.nonzero()[:, 0]]
+        if not kept:
+            raise ValueError("None of the tracks is visible where it starts: start one on what is seen.")
+        labels = tuple(self.labels[n] for n in kept)
+        return replace(self, points=self.points[:, kept], visibility=self.visibility[:, kept], labels=labels)
 
     def stretched(self, width: int, height: int) -> PointTracks:
         """The points on the canvas stretched to another size."""

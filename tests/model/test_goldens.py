@@ -28,6 +28,7 @@ def load(name: str):
         ("s2v2v_math", 29),
         ("s2v2v_sampling", 16),
         ("freetraj_noise", 16),
+        ("motionpro_conditions", 55),
     ],
 )
 def test_every_tensor_is_within_its_tolerance(name, count):
