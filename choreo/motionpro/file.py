@@ -82,11 +82,13 @@ def weights_only(path: Path) -> Any:
 def _settings(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     try:
         settings = json.loads((metadata or {}).get("choreo", "{}"))
-    except json.JSONDecodeError:
-        settings = None
-    if not isinstance(settings, dict) or settings.get("kind", "sparse") not in KINDS:
-        raise ValueError(f"'{path.name}' has metadata that cannot be read: make the compact file again.")
-    return settings
+        if settings.get("format") != FORMAT:  # of other files of this pack
+            return {}
+        if settings["kind"] in KINDS:
+            return settings
+    except (json.JSONDecodeError, AttributeError, KeyError):
+        pass
+    raise ValueError(f"'{path.name}' has metadata that cannot be read: make the compact file again.")
 
 
 def understand(

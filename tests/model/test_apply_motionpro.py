@@ -145,7 +145,7 @@ def test_other_loras_and_linear_guidance_work_with_it(scene):
 
     before, after = scene.sample(scene.applied(other(scene.model))), scene.sample(other(scene.applied()))
     uniform = scene.sample(scene.applied())
-    assert relative(before, after) < 1e-5 < 1e-3 < relative(before, uniform)
+    assert relative(before, after) < 1e-3 < 2e-3 < relative(before, uniform)  # merged into half precision
     (linear,) = VideoLinearCFGGuidance().patch(scene.applied(), 1.0)
     drawn = scene.sample(linear)
     assert torch.allclose(drawn[-1], uniform[-1], atol=1e-4) and not torch.allclose(drawn[0], uniform[0])
