@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+Make = Callable[[], AbstractContextManager[Any]]
+_around: ContextVar[tuple[Make, ...]] = ContextVar("around", default=())
+
+
+@contextmanager
+def recalled(make: Make) -> Iterator[None]:
+    """Be inside a context, and inside a new one of the kind whenever a layer called here is recomputed."""
+    token = _around.set((*_around.get(), make))
+    try:
+        with make():
+            yield
+    finally:
+        _around.reset(token)
 
 
 @contextmanager
@@ -38,6 +53,24 @@ def _recomputing(forward: Callable[..., Any]) -> Callable[..., Any]:
         # recomputation must see them as they were.
         kept = [dict(a) if isinstance(a, dict) else a for a in args]
         named = {k: dict(a) if isinstance(a, dict) else a for k, a in kwargs.items()}
-        return checkpoint(partial(forward, **named), *kept, use_reentrant=False)
+        contexts = partial(_forward_and_again, _around.get())
+        return checkpoint(partial(forward, **named), *kept, use_reentrant=False, context_fn=contexts)
 
     return run
+
+
+def _forward_and_again(makes: tuple[Make, ...]) -> tuple[AbstractContextManager[Any], ExitStack]:
+    return nullcontext(), _Entering(makes)
+
+
+class _Entering(ExitStack):
+    """A stack that makes and enters its contexts when it is entered itself."""
+
+    def __init__(self, makes: tuple[Make, ...]) -> None:
+        super().__init__()
+        self.makes = makes
+
+    def __enter__(self) -> _Entering:
+        for make in self.makes:
+            self.enter_context(make())
+        return self

@@ -12,9 +12,9 @@ from torch import Tensor
 class MotionProCondition:
     """A condition map.
 
-    map: float32 [F, 3, H, W] in pixels of its own canvas: displacement x (right) and y (down), both
-    from frame 0 and at the place of frame 0; and the mask of what moves (0 or 1). Of the Dense model the third
-    is the visibility in each frame. Raises ValueError for other shapes and for numbers that are not finite.
+    map: float32 [F, 3, H, W] in pixels of its own canvas: displacement x (right) and y (down), both from
+    frame 0, at the place of frame 0; and the mask of what moves (0 or 1). Of the Dense model the third is the
+    visibility in each frame. Raises ValueError for other shapes and for numbers that are not finite.
     """
 
     map: Tensor

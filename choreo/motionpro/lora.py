@@ -1,0 +1,69 @@
+"""MotionPro's LoRA: a low-rank change of every linear layer of the UNet.
+
+Rank 32, without alpha: the merged weight is W + up @ down. Source: paper §3.4 and `vtdm/lora.py` of the
+official code (which adapts all linear layers, not those of the attention alone).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+from .network import plant
+
+RANK = 32
+DOWN, UP = ".lora_down.weight", ".lora_up.weight"
+
+
+def linear_shapes(unet: nn.Module) -> dict[str, tuple[int, int]]:
+    """(out, in) of every linear layer of a UNet that has no LoRA yet, by name."""
+    layers = ((name, module) for name, module in unet.named_modules() if isinstance(module, nn.Linear))
+    return {name: (layer.out_features, layer.in_features) for name, layer in layers}
+
+
+class _Pair(nn.Module):
+    def __init__(self, out: int, into: int, rank: int, **kwargs: Any) -> None:
+        super().__init__()
+        self.lora_down = nn.Linear(into, rank, bias=False, **kwargs)
+        self.lora_up = nn.Linear(rank, out, bias=False, **kwargs)
+        nn.init.normal_(self.lora_down.weight, std=1 / rank)
+        nn.init.zeros_(self.lora_up.weight)
+
+
+class Lora(nn.Module):
+    """Down and up of every layer, under their names in a released checkpoint, for training.
+
+    shapes: (out, in) by name of the layer. The rank is lower where a layer is smaller.
+    """
+
+    def __init__(self, shapes: Mapping[str, tuple[int, int]], rank: int = RANK, **kwargs: Any) -> None:
+        super().__init__()
+        self.names = tuple(shapes)
+        for name, (out, into) in shapes.items():
+            plant(self, name, _Pair(out, into, min(rank, out, into), **kwargs))
+
+    @contextmanager
+    def attached(self, unet: nn.Module) -> Iterator[None]:
+        """Let the UNet's layers answer with the change added, as long as this lasts.
+
+        A backward pass that recomputes layers belongs inside.
+        """
+        handles = [
+            unet.get_submodule(name).register_forward_hook(_added(self.get_submodule(name)))
+            for name in self.names
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+def _added(pair: Any) -> Any:
+    def add(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        return output + pair.lora_up(pair.lora_down(inputs[0]))
+
+    return add
