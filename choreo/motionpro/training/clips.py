@@ -1,0 +1,156 @@
+"""Clips with their flow on disk: a folder of folders, or tars as WebDataset names their members.
+
+A folder's clip is a directory with a video, and for each later frame, in the order of their names, a `.npy`
+(flow [H, W, 2] since the first frame) and a `.jpg` (visible where above 125). A tar's clip is KEY.mp4 (or
+.avi), KEY.npy [F-1, H, W, 2] and KEY.jpg with the pictures side by side. Either may hold a `.safetensors`
+with what `train_motionpro.py prepare` computed: `latents` [F, 4, H/8, W/8] as the sampler sees them, and
+`token` [1, C], the picture encoder's answer to the first frame; and `bucket` [], a motion bucket of its own.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
+SEEN = 125  # brightness of a visibility picture above which a pixel is visible
+Files = Mapping[str, Callable[[], bytes]]  # by name; names that differ only in the ending belong together
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A clip: flow [F, H, W, 2] in pixels and visibility [F, H, W] bool since frame 0, and what was prepared."""
+
+    name: str
+    flow: Tensor
+    visible: Tensor
+    prepared: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Clips:
+    """The clips below a folder, in the order of their names; opened when they are asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        found = {**_folders(folder), **_tars(folder)}
+        self.folder, self.names = folder, sorted(found)
+        self._files = found
+        if not found:
+            raise ValueError(
+                f"'{folder.name}' holds no clips: give a folder of folders with a video each, or of tar files."
+            )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def files(self, index: int) -> Files:
+        """The files of a clip."""
+        return self._files[self.names[index]]
+
+    def frames(self, index: int) -> np.ndarray:
+        """Frames uint8 [F, H, W, 3] of a clip's video."""
+        files = self.files(index)
+        video = next(name for name in sorted(files) if name.lower().endswith(VIDEOS))
+        return decode(files[video]())
+
+    def sample(self, index: int) -> Sample:
+        """Flow, visibility and what was prepared of a clip. Raises ValueError where they do not fit together."""
+        files, name = self.files(index), self.names[index]
+        flow = _flow(files)
+        visible = None if flow is None else _visible(files, len(flow))
+        if flow is None or visible is None:
+            raise ValueError(
+                f"Clip '{name}' has no flow or no visibility: `train_motionpro.py prepare` computes them."
+            )
+        if flow.ndim != 4 or flow.shape[-1] != 2 or visible.shape != flow.shape[:3]:
+            raise ValueError(
+                f"Clip '{name}' has flow {list(flow.shape)} and visibility {list(visible.shape)}; they must be "
+                "[F, H, W, 2] and [F, H, W] of the same later frames."
+            )
+        still, seen = np.zeros_like(flow[:1]), np.ones_like(visible[:1])
+        return Sample(
+            name,
+            torch.from_numpy(np.concatenate([still, flow]).astype(np.float32)),
+            torch.from_numpy(np.concatenate([seen, visible])),
+            _prepared(files),
+        )
+
+
+def decode(data: bytes) -> np.ndarray:
+    """All frames uint8 [F, H, W, 3] of a video file."""
+    import av
+
+    from ...media.clip import FORMATS
+
+    options = {"format_whitelist": FORMATS}
+    with av.open(io.BytesIO(data), options=options, metadata_errors="ignore") as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def _folders(folder: Path) -> dict[str, Files]:
+    """Files of every directory that holds a video, by its path."""
+    found: dict[str, Files] = {}
+    for place in sorted({file.parent for file in folder.rglob("*") if file.suffix.lower() in VIDEOS}):
+        name = place.relative_to(folder).as_posix()
+        found[name] = {file.name: file.read_bytes for file in sorted(place.iterdir()) if file.is_file()}
+    return found
+
+
+def _tars(folder: Path) -> dict[str, Files]:
+    """Files of every key of the tars, by the tar's name and the key."""
+    found: dict[str, dict[str, Callable[[], bytes]]] = defaultdict(dict)
+    for tar in sorted(folder.rglob("*.tar")):
+        with tarfile.open(tar) as archive:
+            for member in archive:
+                key, _, ending = member.name.rpartition(".")
+                if member.isfile() and key:
+                    found[f"{tar.stem}/{key}"][f"{key}.{ending}"] = partial(
+                        _slice, tar, member.offset_data, member.size
+                    )
+    return {name: files for name, files in found.items() if any(n.lower().endswith(VIDEOS) for n in files)}
+
+
+def _slice(tar: Path, offset: int, size: int) -> bytes:
+    with tar.open("rb") as file:
+        file.seek(offset)
+        return file.read(size)
+
+
+def _named(files: Files, ending: str) -> Sequence[bytes]:
+    return [read() for name, read in sorted(files.items()) if name.lower().endswith(ending)]
+
+
+def _flow(files: Files) -> np.ndarray | None:
+    """Flow [F-1, H, W, 2] out of one array or one a frame."""
+    arrays = [np.load(io.BytesIO(data), allow_pickle=False) for data in _named(files, ".npy")]
+    if not arrays:
+        return None
+    return arrays[0] if arrays[0].ndim == 4 else np.stack(arrays)
+
+
+def _visible(files: Files, count: int) -> np.ndarray | None:
+    """Visibility [F-1, H, W] out of one picture a frame, or one with all `count` of them side by side."""
+    from PIL import Image
+
+    masks = [np.asarray(Image.open(io.BytesIO(data)).convert("L")) for data in _named(files, ".jpg")]
+    if len(masks) == 1 and masks[0].shape[1] % count == 0:
+        masks = np.split(masks[0], count, axis=1)
+    return np.stack(masks) > SEEN if masks else None
+
+
+def _prepared(files: Files) -> dict[str, Tensor]:
+    from safetensors.torch import load
+
+    found: dict[str, Any] = {}
+    for data in _named(files, ".safetensors"):
+        found |= load(data)
+    return found
