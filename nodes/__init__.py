@@ -13,6 +13,7 @@ from .drawing import MotionBrush, PointPicker, StrokeTrajectory
 from .latent_optimisation import LatentOptimisation, LatentOptimisationSampler
 from .motion_guidance import MotionCloneSigmas, MotionGuidance
 from .motionclone import LoadTarget, MotionCloneTarget, SaveTarget
+from .motionpro_conditions import CameraPath, MotionProCondition, MotionProDenseCondition
 from .noise import FreeTrajNoise, InvertVideo
 from .pocket import LoadPocketModel, PocketScene
 from .preview import PreviewControls, PreviewTarget
@@ -33,6 +34,9 @@ NODES: list[type[io.ComfyNode]] = [
     LoadBoxTracks,
     SaveBoxTracks,
     FitBoxTracks,
+    CameraPath,
+    MotionProCondition,
+    MotionProDenseCondition,
     SGI2VTarget,
     MotionCloneTarget,
     S2V2VTarget,

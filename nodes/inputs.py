@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,14 @@ def progress(timing: Any, frames: int) -> list[float] | None:
 def file_of(name: str) -> Path:
     """The file of an annotated name: one of the pack's own clips, or one in the host's folders."""
     return shipped(name) or Path(folder_paths.get_annotated_filepath(name))
+
+
+def told_on_node(node: type[io.ComfyNode], text: str) -> None:
+    """Show a line under a node that is running; its schema must ask for its unique_id."""
+    server = getattr(sys.modules.get("server"), "PromptServer", None)  # none where no page is served
+    running = getattr(server, "instance", None)
+    if running is not None and node.hidden.unique_id:
+        running.send_progress_text(text, node.hidden.unique_id)
 
 
 def state_of(file: str) -> str:

@@ -12,6 +12,7 @@ from ..choreo.backbones import recognise
 from ..choreo.contract import Referenced
 from ..choreo.contract import Target as ChoreoTarget
 from ..choreo.controls import BoxTracks, PointTracks
+from ..choreo.controls.point_tracks import holds_no_points
 from ..choreo.host.extraction import extract
 from ..choreo.media.features import motion_pictures, pca_pictures
 from ..choreo.media.preview import preview
@@ -55,7 +56,9 @@ class PreviewControls(io.ComfyNode):
         drawn = preview(
             image,
             boxes=boxes and boxes.fitted(width, height, "stretch"),
-            tracks=None if tracks is None else PointTracks.from_tracks(tracks, (width, height)),
+            tracks=None
+            if tracks is None or holds_no_points(tracks)
+            else PointTracks.from_tracks(tracks, (width, height)),
             mask=mask,
         )
         return io.NodeOutput(drawn, ui=ui.PreviewImage(drawn, cls=cls))

@@ -4,3 +4,4 @@ from comfy_api.latest import io
 
 Boxes = io.Custom("CHOREO_BOXES")
 Target = io.Custom("CHOREO_TARGET")
+MotionProCondition = io.Custom("CHOREO_MOTIONPRO_CONDITION")

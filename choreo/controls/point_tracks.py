@@ -18,6 +18,19 @@ MAX_PIXELS = 1e6  # beyond it a coordinate is a mistake, and float32 hardly hold
 _NEEDED = "connect a TRACKS output, which holds 'track_path' [frames, points, 2]"
 
 
+def no_tracks(canvas: tuple[int, int], frames: int) -> dict[str, Any]:
+    """The host's TRACKS without a point."""
+    seen = torch.zeros(frames, 0, dtype=torch.bool)
+    path = torch.zeros(frames, 0, 2)
+    return {"track_path": path, "track_visibility": seen, "canvas": canvas, "labels": ()}
+
+
+def holds_no_points(tracks: Any) -> bool:
+    """Whether these are TRACKS in order, but without a point."""
+    path = tracks.get("track_path") if isinstance(tracks, dict) else None
+    return isinstance(path, Tensor) and path.ndim == 3 and path.shape[1] == 0
+
+
 @dataclass(frozen=True, eq=False)
 class PointTracks:
     """N points over F frames on a canvas.

@@ -15,6 +15,7 @@ from .regions import K, chosen_cells, spread
 
 FOCAL = 582.69  # px, of the released code on its canvases, whose longer side is 512
 _LONGER = 512
+_CENTRE = 10  # px to each side of the middle
 _ROUNDING = 1e-6  # px: a pixel of the edge that stays there is inside
 
 
@@ -87,6 +88,13 @@ def sparse_cells(seen: Tensor, keep: float, seed: int, k: int = K) -> Tensor:
 def sparse_motion(flow: Tensor, chosen: Tensor, k: int = K) -> Tensor:
     """Displacements [F, H, W, 2] of the pixels of chosen cells, 0 elsewhere."""
     return flow * spread(chosen, (flow.shape[1], flow.shape[2]), k)[None, ..., None]
+
+
+def centre_depth(depth: Tensor) -> float:
+    """Mean depth of the 20 x 20 pixels in the middle, which the released code turns "rotate" around."""
+    row, col = depth.shape[0] // 2, depth.shape[1] // 2
+    middle = depth[max(row - _CENTRE, 0) : row + _CENTRE, max(col - _CENTRE, 0) : col + _CENTRE]
+    return float(middle.mean())
 
 
 def check_depth(depth: Tensor) -> None:

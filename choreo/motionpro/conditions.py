@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..controls import PointTracks
+from ..controls.point_tracks import holds_no_points
 from ..controls.stroke_document import strokes_from_text
 from .condition import MotionProCondition
 from .regions import K
@@ -41,6 +42,22 @@ class Rules:
             raise ValueError(f"The region is {self.k} pixels; it must be an even number from 2 to 256.")
 
 
+def drawn_condition(
+    strokes: PointTracks | None, brush: Tensor, frames: int, everything: bool, rules: Rules
+) -> MotionProCondition:
+    """The map of what was drawn; `everything` may move, as it does when the camera does.
+
+    Raises ValueError where nothing was drawn at all.
+    """
+    check_size(brush.shape[1], brush.shape[0], frames)
+    if strokes is None and not everything and not brush.any():
+        raise ValueError(
+            "Nothing is drawn that could move: connect strokes or a mask that is not empty, or let "
+            "everything move."
+        )
+    return stroke_condition(strokes, brush | everything, frames, rules)
+
+
 def check_size(width: int, height: int, frames: int) -> None:
     """Raise a sentence unless a video of this size can be made."""
     if width % 8 or height % 8 or min(width, height) < 8:
@@ -55,15 +72,12 @@ def read_strokes(value: Any, width: int, height: int, frames: int) -> PointTrack
     None without strokes: nothing linked, an empty text, TRACKS without points. Tracks of another canvas are
     stretched, of another number of frames resampled; points hidden in frame 0 are left out.
     """
-    if value is None or isinstance(value, str) and not value.strip():
+    if value is None or isinstance(value, str) and not value.strip() or holds_no_points(value):
         return None
     if isinstance(value, str):
         return strokes_from_text(value, width, height, frames)
-    path = value.get("track_path") if isinstance(value, dict) else None
-    if isinstance(path, Tensor) and path.ndim == 3 and path.shape[1] == 0:
-        return None
     tracks = PointTracks.from_tracks(value, (width, height)).stretched(width, height).resampled(frames)
-    _check_starts(tracks)
+    check_starts(tracks)
     return tracks.chosen(tracks.visibility[0])
 
 
@@ -96,7 +110,6 @@ def stroke_condition(
     motion = torch.zeros(frames, height, width, 2) if ground is None else ground.float().clone()
     mask = brush.bool().clone()
     if strokes is not None:
-        _check_starts(strokes)
         regions = write_strokes(motion, strokes, rules)
         mask |= (motion[-1] != 0).any(dim=-1) & regions if rules.official else regions
     return condition_of(motion, mask)
@@ -110,6 +123,7 @@ def condition_of(motion: Tensor, mask: Tensor) -> MotionProCondition:
 
 def write_strokes(motion: Tensor, strokes: PointTracks, rules: Rules) -> Tensor:
     """Write each stroke's displacements into its region of `motion` [F, H, W, 2]; all regions [H, W]."""
+    check_starts(strokes)
     regions = torch.zeros(motion.shape[1:3], dtype=torch.bool)
     for way in marked(strokes.points).unbind(dim=1):  # [F, 2]
         region = _region(way[0], rules)
@@ -134,7 +148,7 @@ def _region(start: Tensor, rules: Rules) -> tuple[slice, slice] | None:
     return slice(max(top, 0), top + rules.k), slice(max(left, 0), left + rules.k)
 
 
-def _check_starts(strokes: PointTracks) -> None:
+def check_starts(strokes: PointTracks) -> None:
     """Raise a sentence at the first stroke that starts outside the canvas."""
     width, height = strokes.canvas
     for n, (x, y) in enumerate(strokes.points[0].tolist()):

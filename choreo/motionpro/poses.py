@@ -53,6 +53,15 @@ def camera_poses(moves: Sequence[Move], frames: int, centre: float = 1.0) -> Ten
     return poses[:, :3]
 
 
+def lengthened(poses: Tensor, strength: float) -> Tensor:
+    """Poses [F, 3, 4] as seen from the first one, with their ways (not their turns) multiplied."""
+    whole = torch.eye(4, dtype=torch.float64).repeat(len(poses), 1, 1)
+    whole[:, :3] = poses
+    relative = (whole @ torch.linalg.inv(whole[0]))[:, :3]
+    relative[..., 3] *= strength
+    return relative
+
+
 def scaled(moves: Sequence[Move], strength: float) -> list[Move]:
     """The moves with their amounts multiplied."""
     return [replace(move, amount=move.amount * strength) for move in moves]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from choreo.controls.stroke_document import strokes_from_text
-from choreo.motionpro.camera import Lens, camera_motion, sparse_motion
+from choreo.motionpro.camera import Lens, camera_motion, centre_depth, sparse_motion
 from choreo.motionpro.conditions import Rules, marked, stroke_condition
 from choreo.motionpro.dense import maps_of_tracks
 from choreo.motionpro.poses import camera_poses, named_moves
@@ -28,7 +28,6 @@ from choreo.motionpro.regions import (
 from . import Difference, compare
 
 OFFICIAL = Rules(official=True)
-CENTRE = 10  # pixels to each side of the middle, whose depth an orbit turns around
 
 
 def check(meta: dict[str, Any], tensors: dict[str, Tensor]) -> list[Difference]:
@@ -122,22 +121,14 @@ def _camera(case: dict[str, Any], tensors: dict[str, Tensor], limits: dict[str, 
     return found
 
 
-def centre_depth(depth: Tensor) -> float:
-    """Mean depth of the 20 x 20 pixels in the middle, which "rotate" turns around."""
-    row, col = depth.shape[0] // 2, depth.shape[1] // 2
-    return float(depth[row - CENTRE : row + CENTRE, col - CENTRE : col + CENTRE].mean())
-
-
 def _dense(name: str, tensors: dict[str, Tensor]) -> list[Difference]:
     expected = tensors[f"{name}.flow"]
-    flow, visible = maps_of_tracks(
-        tensors[f"{name}.tracks"], tensors[f"{name}.visibility"], expected.shape[2]
-    )
+    tracks, seen = tensors[f"{name}.tracks"], tensors[f"{name}.visibility"]
+    dense = maps_of_tracks(tracks, seen, expected.shape[2])
+    visible = dense.visible[..., None].float()
     return [
-        compare(f"{name}.flow", flow, expected, "abs", 0.0),
-        compare(
-            f"{name}.visible_map", visible[..., None].float(), tensors[f"{name}.visible_map"], "abs", 0.0
-        ),
+        compare(f"{name}.flow", dense.motion, expected, "abs", 0.0),
+        compare(f"{name}.visible_map", visible, tensors[f"{name}.visible_map"], "abs", 0.0),
     ]
 
 

@@ -67,6 +67,11 @@ class ProbeTensors(io.ComfyNode):
         return _says(f"{count} {sum(storages.values())}")
 
 
+def _plain(item: Any) -> Any:
+    """A tensor as lists, an object as its fields."""
+    return item.tolist() if isinstance(item, torch.Tensor) else vars(item)
+
+
 class ProbeValue(io.ComfyNode):
     """Any value as JSON, tensors as lists."""
 
@@ -77,7 +82,7 @@ class ProbeValue(io.ComfyNode):
 
     @classmethod
     def execute(cls, value: Any) -> io.NodeOutput:
-        return _says(json.dumps(value, default=lambda item: item.tolist()))
+        return _says(json.dumps(value, default=_plain))
 
 
 class ProbeTracks(io.ComfyNode):
