@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+Kind = Literal["sparse", "dense"]
+KINDS: tuple[Kind, ...] = ("sparse", "dense")
 
 
 @dataclass(frozen=True)
@@ -14,10 +18,12 @@ class MotionProCondition:
 
     map: float32 [F, 3, H, W] in pixels of its own canvas: displacement x (right) and y (down), both from
     frame 0, at the place of frame 0; and the mask of what moves (0 or 1). Of the Dense model the third is the
-    visibility in each frame. Raises ValueError for other shapes and for numbers that are not finite.
+    visibility in each frame. kind: the model it is for. Raises ValueError for other shapes and for numbers
+    that are not finite.
     """
 
     map: Tensor
+    kind: Kind = "sparse"
 
     def __post_init__(self) -> None:
         shape = tuple(self.map.shape)

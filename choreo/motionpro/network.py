@@ -182,14 +182,19 @@ class MotionProNetwork(nn.Module):
             found.append(stage(found[-1] if found else condition, frames))
         return found
 
+    def each(self, condition: Tensor, frames: int) -> Iterator[tuple[str, Maps]]:
+        """Every modulated block's name and maps, one after the other; see `forward`."""
+        features = self.features(condition, frames)
+        for name, block in self.modulations():
+            level, _ = self.layout.blocks[name]
+            yield name, block(features[level], frames)
+
     def forward(self, condition: Tensor, frames: int) -> dict[str, Maps]:
         """The maps of every modulated block for conditions [B F, 3, H, W] in pixels of clips of F frames.
 
         Any size: every strided convolution rounds up, as those of the UNet do.
         """
-        features = self.features(condition, frames)
-        levels = {name: level for name, (level, _) in self.layout.blocks.items()}
-        return {name: block(features[levels[name]], frames) for name, block in self.modulations()}
+        return dict(self.each(condition, frames))
 
 
 def plant(root: nn.Module, name: str, module: nn.Module) -> None:
