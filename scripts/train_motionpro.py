@@ -27,7 +27,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(ROOT)]
 
 import host  # noqa: E402
-
 from choreo.motionpro.training.settings import PRESETS, Settings  # noqa: E402
 
 if TYPE_CHECKING:
@@ -58,6 +57,13 @@ def arguments() -> argparse.Namespace:
             made.add_argument(path, type=Path)
         return made
 
+    prepare_parser = add("prepare", prepare, "videos", "clips")
+    prepare_parser.add_argument("--base", type=Path, help="the SVD whose latents are kept with the clips")
+    prepare_parser.add_argument("--vae", type=Path, help="a VAE, where the checkpoint holds none")
+    prepare_parser.add_argument("--flow", choices=("auto", "raft", "dis"), default="auto")
+    prepare_parser.add_argument("--raft", type=Path, help="torchvision's RAFT (large) weights")
+    prepare_parser.add_argument("--cpu", action="store_true")
+    add_settings(prepare_parser)
     toy_parser = add("toy", toy, "clips")
     toy_parser.add_argument("--count", type=int, default=1600, help="clips (1600)")
     toy_parser.add_argument("--frames", type=int, default=PRESETS["pocket"].frames)
@@ -101,11 +107,41 @@ def toy(args: argparse.Namespace) -> int:
     """Draw clips of the toy world, with their exact flow."""
     from tqdm import tqdm
 
-    from choreo.toy.motionpro import write_clip
+    from choreo.motionpro.training.toy import write_toy_clip
 
     for seed in tqdm(range(args.seed, args.seed + args.count), unit="clip"):
-        write_clip(args.clips / f"{seed:06}", seed, args.frames)
+        write_toy_clip(args.clips / f"{seed:06}", seed, args.frames)
     return 0
+
+
+def prepare(args: argparse.Namespace) -> int:
+    """Cut videos into clips, with flow, visibility and latents."""
+    from tqdm import tqdm
+
+    from choreo.motionpro.training import flow, prepare
+    from choreo.motionpro.training.base import load_base
+
+    settings = settings_of(args)
+    file = None if args.flow == "dis" else args.raft or flow.raft_weights()
+    if args.flow == "raft" and file is None:
+        raise ValueError("RAFT's weights are not in torch's cache: name them (--raft), or use --flow dis.")
+    raft = flow.load_raft(file, "cpu" if args.cpu else _device()) if file else None
+    base = load_base(args.base, vae=args.vae) if args.base else None
+    for name, files in tqdm(list(prepare.videos(args.videos)), unit="video"):
+        done = args.clips / name
+        if (done / "video.mp4").exists():
+            continue
+        try:
+            prepare.prepare(files, done, settings, base, raft)
+        except ValueError as error:
+            tqdm.write(f"{name} is left out: {error}")
+    return 0
+
+
+def _device() -> Any:
+    import comfy.model_management
+
+    return comfy.model_management.get_torch_device()
 
 
 def train(args: argparse.Namespace) -> int:
@@ -161,9 +197,8 @@ def follow(trainer: Trainer, args: argparse.Namespace) -> None:
 
 def keep(trainer: Trainer, folder: Path) -> None:
     """Write the checkpoint and the curve."""
-    from pocket_files import draw_curve
-
     from choreo.motionpro.training.run import read_log
+    from pocket_files import draw_curve
 
     trainer.save(folder / "checkpoint.pt")
     if trainer.accelerator.is_main_process:
@@ -193,20 +228,25 @@ def show(trainer: Trainer, folder: Path, count: int = 4) -> None:
 def export(args: argparse.Namespace) -> int:
     """Write the controller of a run as Load MotionPro reads it."""
     import torch
-    from pocket_files import revision, write
+
+    from choreo.motionpro.file import save_compact
+    from choreo.motionpro.lora import DOWN, UP
+    from pocket_files import revision
 
     state = torch.load(args.run / "checkpoint.pt", map_location="cpu", weights_only=True)
-    told = {name: state["run"][name] for name in ("kind", "injection", "rank", "region", "seed")}
+    run, weights = state["run"], state["controller"]
+    if run["injection"] == "concat":
+        raise ValueError(f"'{args.run.name}' was trained with concat, which is for comparison in training.")
     story = {
-        "kind": "motionpro",
-        "variant": told.pop("kind"),
-        **told,
+        **{name: run[name] for name in ("injection", "region", "seed")},
         "steps": state["step"],
-        "clips": state["step"] * state["run"]["joined"],
+        "clips": state["step"] * run["joined"],
         "minutes": round(state["seconds"] / 60, 1),
         "revision": revision(),
     }
-    write(args.file, state["controller"], story)
+    lora = {name: weight for name, weight in weights.items() if name.endswith((DOWN, UP))}
+    network = {name: weight for name, weight in weights.items() if name not in lora}
+    save_compact(args.file, network, lora, run["kind"], story)
     print(f"{args.file.name}: {args.file.stat().st_size / 1e6:.2f} MB, {story}")
     return 0
 

@@ -1,4 +1,4 @@
-"""Exact flow and visibility of the toy world, and scenes in which camera and objects move apart or together."""
+"""Exact flow and visibility of the toy world, and scenes in which camera and objects move."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def seen_by_camera(scene: Scene, places: Tensor) -> Tensor:
 
 
 def flow(scene: Scene) -> tuple[Tensor, Tensor]:
-    """Displacement [B, F, S, S, 2] in px of each pixel of the first frame, and whether it is seen [B, F, S, S].
+    """Displacement [B, F, S, S, 2] in px of the first frame's pixels, and whether each is seen [B, F, S, S].
 
     A pixel is of the last sprite whose edge it lies within, else of the ground; it is seen where it is on
     the canvas and nothing that is drawn later covers it.

@@ -257,7 +257,9 @@ def _coverage(sprite: Sprites, axis: Tensor) -> Tensor:
     """Coverage [B, F, S, S] of a sprite with a soft edge."""
     dx = (axis - sprite.path[..., 0:1])[:, :, None, :]
     dy = (axis - sprite.path[..., 1:2])[:, :, :, None]
-    return torch.where(sprite.half[..., None, None] > 0, (0.5 - beyond(sprite, dx, dy) / EDGE).clamp(0, 1), 0.0)
+    return torch.where(
+        sprite.half[..., None, None] > 0, (0.5 - beyond(sprite, dx, dy) / EDGE).clamp(0, 1), 0.0
+    )
 
 
 def beyond(sprite: Sprites, dx: Tensor, dy: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The Stable Video Diffusion that a controller is trained for: ComfyUI's own UNet, frozen, and its encoders."""
+"""The SVD that a controller is trained for: ComfyUI's own UNet, frozen, and its encoders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step is trained on: every draw of it depends on the seed and the number of the clip in the run alone."""
+"""What a step is trained on: every draw depends on the seed and the clip's number in the run alone."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ class Source:
     def draw(self, numbers: range) -> Batch:
         """The clips with these numbers in the run."""
         rows = [self._one(number) for number in numbers]
-        return Batch(**{field.name: torch.stack([row[field.name] for row in rows]) for field in fields(Batch)})
+        return Batch(
+            **{field.name: torch.stack([row[field.name] for row in rows]) for field in fields(Batch)}
+        )
 
     def _one(self, number: int) -> dict[str, Tensor]:
         g = torch.Generator().manual_seed(self.seed * 1_000_000_007 + number)
@@ -89,7 +91,7 @@ class Source:
                 return sample, condition
             index = int(torch.randint(len(self.clips), (), generator=g))
         raise ValueError(
-            f"None of 100 clips of '{self.clips.folder.name}' gave a condition: no pixel stays visible in them."
+            f"100 clips of '{self.clips.folder.name}' gave no condition: no pixel stays visible in them."
         )
 
     def _place(self, number: int) -> int:
@@ -104,8 +106,8 @@ class Source:
         wanted = (self.settings.frames, self.settings.height, self.settings.width)
         if tuple(sample.visible.shape) != wanted:
             raise ValueError(
-                f"Clip '{sample.name}' has {list(sample.visible.shape)} frames, rows and columns; the training "
-                f"wants {list(wanted)}: prepare the clips so, or set --frames, --height and --width."
+                f"Clip '{sample.name}' has {list(sample.visible.shape)} frames, rows and columns; the "
+                f"training wants {list(wanted)}: prepare the clips so, or set --frames, --height and --width."
             )
 
     def _pictures(self, sample: Sample, level: float, g: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:

@@ -20,7 +20,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from ...media.clip import FORMATS
+from ...media.video import write_mp4
 
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
 SEEN = 125  # brightness of a visibility picture above which a pixel is visible
@@ -29,7 +33,7 @@ Files = Mapping[str, Callable[[], bytes]]  # by name; names that differ only in 
 
 @dataclass(frozen=True)
 class Sample:
-    """A clip: flow [F, H, W, 2] in pixels and visibility [F, H, W] bool since frame 0, and what was prepared."""
+    """A clip: flow [F, H, W, 2] in px and visibility [F, H, W] bool since frame 0, and what was prepared."""
 
     name: str
     flow: Tensor
@@ -41,12 +45,12 @@ class Clips:
     """The clips below a folder, in the order of their names; opened when they are asked for."""
 
     def __init__(self, folder: Path) -> None:
-        found = {**_folders(folder), **_tars(folder)}
+        found = {**_folders(folder), **_tar_clips(folder)}
         self.folder, self.names = folder, sorted(found)
         self._files = found
         if not found:
             raise ValueError(
-                f"'{folder.name}' holds no clips: give a folder of folders with a video each, or of tar files."
+                f"'{folder.name}' holds no clips: give a folder of folders with a video each, or of tars."
             )
 
     def __len__(self) -> int:
@@ -63,7 +67,7 @@ class Clips:
         return decode(files[video]())
 
     def sample(self, index: int) -> Sample:
-        """Flow, visibility and what was prepared of a clip. Raises ValueError where they do not fit together."""
+        """Flow, visibility and what was prepared of a clip. Raises ValueError where they do not fit."""
         files, name = self.files(index), self.names[index]
         flow = _flow(files)
         visible = None if flow is None else _visible(files, len(flow))
@@ -73,8 +77,8 @@ class Clips:
             )
         if flow.ndim != 4 or flow.shape[-1] != 2 or visible.shape != flow.shape[:3]:
             raise ValueError(
-                f"Clip '{name}' has flow {list(flow.shape)} and visibility {list(visible.shape)}; they must be "
-                "[F, H, W, 2] and [F, H, W] of the same later frames."
+                f"Clip '{name}' has flow {list(flow.shape)} and visibility {list(visible.shape)}; they must "
+                "be [F, H, W, 2] and [F, H, W] of the same later frames."
             )
         still, seen = np.zeros_like(flow[:1]), np.ones_like(visible[:1])
         return Sample(
@@ -85,11 +89,35 @@ class Clips:
         )
 
 
+def write_clip(
+    folder: Path,
+    frames: NDArray[np.uint8],
+    flow: NDArray[np.floating],
+    visible: NDArray[np.bool_],
+    fps: float,
+    prepared: Mapping[str, Tensor],
+) -> None:
+    """Write a folder's clip: frames [F, H, W, 3], flow [F, H, W, 2] and visibility [F, H, W] since frame 0.
+
+    The flow is kept in half precision: its steps are below 1/16 px up to 128 px.
+    """
+    from PIL import Image
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_mp4(folder / "video.mp4", frames, fps)
+    for frame in range(1, len(frames)):
+        np.save(folder / f"{frame:02}.npy", flow[frame].astype(np.float16))
+        picture = Image.fromarray(visible[frame].astype(np.uint8) * 255)
+        picture.save(folder / f"{frame:02}.jpg", quality=95)
+    if prepared:
+        parts = {name: part.contiguous() for name, part in prepared.items()}
+        save_file(parts, folder / "prepared.safetensors")
+
+
 def decode(data: bytes) -> np.ndarray:
     """All frames uint8 [F, H, W, 3] of a video file."""
     import av
-
-    from ...media.clip import FORMATS
 
     options = {"format_whitelist": FORMATS}
     with av.open(io.BytesIO(data), options=options, metadata_errors="ignore") as container:
@@ -105,18 +133,25 @@ def _folders(folder: Path) -> dict[str, Files]:
     return found
 
 
-def _tars(folder: Path) -> dict[str, Files]:
-    """Files of every key of the tars, by the tar's name and the key."""
+def _tar_clips(folder: Path) -> dict[str, Files]:
+    return {
+        name: files
+        for name, files in tar_files(folder).items()
+        if any(file.lower().endswith(VIDEOS) for file in files)
+    }
+
+
+def tar_files(folder: Path) -> dict[str, Files]:
+    """Files of every key of the tars below a folder, by the tar's name and the key."""
     found: dict[str, dict[str, Callable[[], bytes]]] = defaultdict(dict)
     for tar in sorted(folder.rglob("*.tar")):
         with tarfile.open(tar) as archive:
             for member in archive:
                 key, _, ending = member.name.rpartition(".")
                 if member.isfile() and key:
-                    found[f"{tar.stem}/{key}"][f"{key}.{ending}"] = partial(
-                        _slice, tar, member.offset_data, member.size
-                    )
-    return {name: files for name, files in found.items() if any(n.lower().endswith(VIDEOS) for n in files)}
+                    part = partial(_slice, tar, member.offset_data, member.size)
+                    found[f"{tar.stem}/{key}"][f"{key}.{ending}"] = part
+    return dict(found)
 
 
 def _slice(tar: Path, offset: int, size: int) -> bytes:

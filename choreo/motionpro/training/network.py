@@ -1,4 +1,4 @@
-"""The UNet with a controller, as it is trained: one module whose only weights with gradients are the controller's."""
+"""The UNet with a controller, as it is trained: only the controller's weights have gradients."""
 
 from __future__ import annotations
 
@@ -121,4 +121,3 @@ def _freeze_scaling(motion: MotionProNetwork) -> None:
     for _, block in motion.modulations():
         for part in (block.flow_cond_norm, block.flow_gamma_spatial, block.flow_gamma_temporal):
             part.requires_grad_(False)
-

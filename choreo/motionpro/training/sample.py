@@ -14,7 +14,9 @@ STEPS, GUIDANCE, RHO = 25, (1.0, 2.5), 7.0  # the official sampler's
 
 
 @torch.no_grad()
-def sample(network: nn.Module, batch: Batch, sigma_max: float, sigma_min: float, steps: int = STEPS) -> Tensor:
+def sample(
+    network: nn.Module, batch: Batch, sigma_max: float, sigma_min: float, steps: int = STEPS
+) -> Tensor:
     """Latents [B, F, 4, h, w] for a batch's start images and conditions: Euler, from the batch's own noise.
 
     The guidance rises from frame to frame; the condition is in both halves of it.

@@ -12,12 +12,13 @@ KINDS = ("sparse", "dense")
 class Settings:
     """How a controller is trained; the defaults are the official code's.
 
+    kind, injection: of KINDS, of WAYS. rank: of the LoRA. stem: channels of the encoder's first convolution,
+    half of the second's (0: a quarter of the UNet's). unit: pixels of displacement that begin as strong as
+    the mask. frames, width, height, fps, fps_id: of the clips, and what the network is told.
     region: side in pixels of a cell of the region grid (the paper's k). r_min, r_max: a clip's mask ratio is
     uniform between them, and so many of its cells are hidden. sigma, augmentation: mean and deviation of a
     normal logarithm; augmentation None adds no noise to the start image. drop, drop_numbers: share of clips
-    without the token, without the start image; without each of fps, bucket and augmentation. rank: of the
-    LoRA. stem: channels of the encoder's first convolution, half of the second's (0: a quarter of the UNet's).
-    unit: pixels of displacement that begin as strong as the mask. frames, width, height, fps, fps_id: of the clips, and what the network is told.
+    without the token, without the start image; without each of fps, bucket and augmentation.
     rate, betas, decay: AdamW's. clip: largest norm of a gradient (0: any). warm_up: steps in which the rate
     rises; cool_down: share of the steps in which it falls in the end. batch: clips of a process at a time.
     """
@@ -66,8 +67,7 @@ class Settings:
 PAPER = Settings()
 # A cell of 8 px is one latent cell on both canvases, but the pocket's has 256 of them and not 2560: more are
 # shown, so that a sprite of a dozen cells keeps as many as an object of the real canvas does. A quarter of 32
-# channels would be one channel for each group of the encoder's first norm, which then could not tell how far a
-# cell goes.
+# channels would be one for each group of the encoder's first norm, which could not tell how far a cell goes.
 POCKET = replace(
     PAPER,
     rank=8,
