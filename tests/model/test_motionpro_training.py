@@ -21,7 +21,7 @@ from choreo.motionpro.training.settings import PAPER, POCKET, Settings
 from choreo.motionpro.training.toy import write_toy_clip
 
 TINY = replace(
-    POCKET, frames=2, width=32, height=32, r_min=0.3, rank=2, batch=2, warm_up=0, cool_down=0.0, drop=0.0
+    POCKET, frames=2, width=64, height=64, r_min=0.3, rank=2, batch=2, warm_up=0, cool_down=0.0, drop=0.0
 )
 BASE = FOLDER / "pocket-svd.safetensors"
 
@@ -30,7 +30,7 @@ BASE = FOLDER / "pocket-svd.safetensors"
 def folder(tmp_path_factory) -> Path:
     made = tmp_path_factory.mktemp("clips")
     for seed in range(3):
-        write_toy_clip(made / f"{seed}", seed, TINY.frames, "camera", shrink=4)
+        write_toy_clip(made / f"{seed}", seed, TINY.frames, "camera", shrink=2)
     return made
 
 
@@ -50,7 +50,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 def assert_close(a: list[torch.Tensor], b: list[torch.Tensor]) -> None:
     """Two gradients of all weights are the same but for the order of their sums."""
     whole, other = (torch.cat([part.flatten() for part in parts]) for parts in (a, b))
-    assert float((whole - other).norm()) <= 1e-4 * float(whole.norm()) and bool(whole.any())
+    assert float((whole - other).norm()) <= 1e-3 * float(whole.norm()) and bool(whole.any())
 
 
 def test_it_begins_as_the_base_model(base, folder):
@@ -68,8 +68,8 @@ def test_the_loss_falls_on_a_tiny_set_and_the_base_stays_as_it_is(base, folder, 
     before = {name: weight.clone() for name, weight in base.unet.state_dict().items()}
     made = trainer(base, folder, replace(TINY, injection=injection, rate=3e-3))
     batches = made.batches(0)
-    losses = [made.take(batches) for _ in range(12)]
-    assert losses[-1] < 0.7 * losses[0]
+    losses = [made.take(batches) for _ in range(8)]
+    assert losses[-1] < 0.8 * losses[0]
     assert same(before, dict(base.unet.state_dict()))
     assert not any(weight.requires_grad or weight.grad is not None for weight in base.unet.parameters())
 

@@ -70,7 +70,7 @@ class Clips:
         """Flow, visibility and what was prepared of a clip. Raises ValueError where they do not fit."""
         files, name = self.files(index), self.names[index]
         flow = _flow(files)
-        visible = None if flow is None else _visible(files, len(flow))
+        visible = None if flow is None else _visible(files, len(flow), flow.shape[2])
         if flow is None or visible is None:
             raise ValueError(
                 f"Clip '{name}' has no flow or no visibility: `train_motionpro.py prepare` computes them."
@@ -172,12 +172,12 @@ def _flow(files: Files) -> np.ndarray | None:
     return arrays[0] if arrays[0].ndim == 4 else np.stack(arrays)
 
 
-def _visible(files: Files, count: int) -> np.ndarray | None:
+def _visible(files: Files, count: int, width: int) -> np.ndarray | None:
     """Visibility [F-1, H, W] out of one picture a frame, or one with all `count` of them side by side."""
     from PIL import Image
 
     masks = [np.asarray(Image.open(io.BytesIO(data)).convert("L")) for data in _named(files, ".jpg")]
-    if len(masks) == 1 and masks[0].shape[1] % count == 0:
+    if len(masks) == 1 and masks[0].shape[1] == count * width:
         masks = np.split(masks[0], count, axis=1)
     return np.stack(masks) > SEEN if masks else None
 
