@@ -14,7 +14,8 @@ import torch
 from choreo.models.pocket import FOLDER
 from choreo.motionpro.training.base import load_base
 from choreo.motionpro.training.clips import Clips
-from choreo.motionpro.training.loss import denoised
+from choreo.motionpro.training.loss import denoised, edm_loss
+from choreo.motionpro.training.network import ControlledUNet
 from choreo.motionpro.training.run import Log, Trainer, accelerated, read_log, schedule
 from choreo.motionpro.training.sample import sample
 from choreo.motionpro.training.settings import PAPER, POCKET, Settings
@@ -24,6 +25,14 @@ TINY = replace(
     POCKET, frames=2, width=64, height=64, r_min=0.3, rank=2, batch=2, warm_up=0, cool_down=0.0, drop=0.0
 )
 BASE = FOLDER / "pocket-svd.safetensors"
+
+
+@pytest.fixture(autouse=True)
+def forget_precision() -> None:
+    """Accelerate keeps one state a process; each of these trainings has its own."""
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +204,18 @@ def test_added_up_batches_give_the_gradient_of_the_joined_one(base, folder):
     assert_close(*gradients)
 
 
+def test_half_precision_sees_the_same_error(base, folder):
+    """The frozen weights are kept in bfloat16; those that are trained, and their gradients, in full."""
+    half = load_base(BASE, torch.bfloat16)
+    made = trainer(half, folder, accelerator=accelerated("bf16", cpu=True))
+    batch = made.batches(0)[0]
+    loss = made.backward(batch)
+    assert {weight.dtype for weight in half.unet.parameters()} == {torch.bfloat16}
+    assert {weight.grad.dtype for weight in made.bare.trained()} == {torch.float32}
+    with torch.no_grad():
+        assert loss == pytest.approx(float(edm_loss(ControlledUNet(base, TINY), batch)), rel=0.03)
+
+
 def test_samples_begin_at_the_batchs_noise_and_follow_its_condition(base, folder):
     """One step of Euler ends at the clean latents that the network sees; the first frame has no guidance."""
     made = trainer(base, folder)
@@ -219,3 +240,43 @@ def test_the_rate_is_the_papers_constant_or_rises_and_falls():
 def test_a_file_that_is_no_svd_is_refused():
     with pytest.raises(ValueError, match="'pocket-vae.safetensors' is no Stable Video Diffusion"):
         load_base(FOLDER / "pocket-vae.safetensors")
+
+
+def test_the_script_draws_clips_trains_goes_on_and_exports(tmp_path, monkeypatch):
+    """The pack's own reader understands the file. Training changes torch: it has its own process."""
+    import train_motionpro
+    from choreo.motionpro.file import read
+
+    def call(*arguments: object) -> None:
+        command = [train_motionpro.__file__, *map(str, arguments)]
+        if arguments[0] == "train":
+            done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr[-3000:]
+        else:
+            monkeypatch.setattr(sys, "argv", command)
+            assert train_motionpro.main() == 0
+
+    clips, run, file = tmp_path / "clips", tmp_path / "run", tmp_path / "mine.safetensors"
+    call("toy", clips, "--count", 2, "--frames", 2)
+    tiny = ("--preset", "pocket", "--frames", 2, "--batch", 1, "--rank", 2, "--cpu")
+    for steps in (1, 2):
+        call("train", clips, "--base", BASE, "--out", run, "--steps", steps, *tiny)
+    assert [row["step"] for row in read_log(run / "log.csv")] == [0, 1] and (run / "curve.png").exists()
+    call("export", run, file)
+    made = read(file)
+    assert made.kind == "sparse" and made.settings["steps"] == 2 and made.layout.stem == (16, 32, 32)
+    assert len(made.lora) == 2 * 464 and not made.base
+
+
+def test_the_scripts_options_are_the_settings(monkeypatch):
+    import train_motionpro
+
+    def given(*options: str) -> Settings:
+        command = ["train_motionpro.py", "train", "clips", "--base", "svd", "--out", "run", *options]
+        monkeypatch.setattr(sys, "argv", command)
+        return train_motionpro.settings_of(train_motionpro.arguments())
+
+    assert given() == PAPER and given("--preset", "pocket") == POCKET
+    assert given("--sigma", "1", "0.5", "--augmentation", "--r-min", "0.8") == replace(
+        PAPER, sigma=(1.0, 0.5), augmentation=None, r_min=0.8
+    )

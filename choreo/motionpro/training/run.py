@@ -22,7 +22,8 @@ from .loss import edm_loss
 from .network import ControlledUNet
 from .settings import Settings
 
-FIELDS = ("step", "loss", "rate", "seconds")
+FIELDS = ["step", "loss", "rate", "seconds"]
+Row = dict[str, float]
 
 
 class Trainer:
@@ -60,7 +61,7 @@ class Trainer:
         self.network, self.optimiser = self.accelerator.prepare(self.bare, optimiser)
         self.step, self.seconds = 0, 0.0
 
-    def run(self) -> Iterator[dict[str, float]]:
+    def run(self) -> Iterator[Row]:
         """Train up to the last step; after each, its row of the log."""
         began = time.monotonic() - self.seconds
         with ThreadPoolExecutor(1) as reader:  # the next step's clips are read during this one
@@ -73,7 +74,7 @@ class Trainer:
                     group["lr"] = rate
                 loss = self.take(batches)
                 self.seconds = time.monotonic() - began
-                row = dict(step=self.step, loss=loss, rate=rate, seconds=round(self.seconds, 2))
+                row: Row = dict(step=self.step, loss=loss, rate=rate, seconds=round(self.seconds, 2))
                 self.step += 1
                 yield row
 
@@ -171,7 +172,7 @@ class Log:
         self._writer.writeheader()
         self._writer.writerows(kept)
 
-    def add(self, row: dict[str, float]) -> None:
+    def add(self, row: Row) -> None:
         """Write a row at once."""
         self._writer.writerow(row)
         self._file.flush()
@@ -181,7 +182,7 @@ class Log:
         self._file.close()
 
 
-def read_log(file: Path) -> list[dict[str, float]]:
+def read_log(file: Path) -> list[Row]:
     """The rows of a log."""
     with file.open(newline="") as lines:
         return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(lines)]
