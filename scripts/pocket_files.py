@@ -13,10 +13,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def curve(folder: Path) -> None:
-    """Draw the loss of a run (raw and smoothed, logarithmic) as curve.png."""
+    """Draw the loss of a run as curve.png."""
+    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    draw_curve(rows, folder / "curve.png")
+
+
+def draw_curve(rows: list[dict[str, Any]], file: Path) -> None:
+    """Draw the loss of a run's rows, each with its step (raw and smoothed, logarithmic)."""
     from PIL import Image, ImageDraw
 
-    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     if len(rows) < 2:
         return
     width, height, pad = 720, 360, 40
@@ -43,10 +48,10 @@ def curve(folder: Path) -> None:
     draw.line(points(smooth), fill=(20, 60, 160), width=2)
     draw.text(
         (pad, 10),
-        f"loss {10**high:.3g} to {10**low:.3g} (log scale), {rows[-1]['step'] + 1} steps",
+        f"loss {10**high:.3g} to {10**low:.3g} (log scale), {rows[-1]['step'] + 1:.0f} steps",
         fill="black",
     )
-    picture.save(folder / "curve.png")
+    picture.save(file)
 
 
 def export(folder: Path) -> None:

@@ -257,13 +257,19 @@ def _coverage(sprite: Sprites, axis: Tensor) -> Tensor:
     """Coverage [B, F, S, S] of a sprite with a soft edge."""
     dx = (axis - sprite.path[..., 0:1])[:, :, None, :]
     dy = (axis - sprite.path[..., 1:2])[:, :, :, None]
+    return torch.where(
+        sprite.half[..., None, None] > 0, (0.5 - beyond(sprite, dx, dy) / EDGE).clamp(0, 1), 0.0
+    )
+
+
+def beyond(sprite: Sprites, dx: Tensor, dy: Tensor) -> Tensor:
+    """Pixels [B, F, ...] that places at (dx, dy) from a sprite's centres lie outside its edge."""
     half = sprite.half[..., None, None]
     shape = sprite.shape[:, None, None, None]
     disc = (dx.square() + dy.square()).sqrt() - half
     square = torch.maximum(dx.abs(), dy.abs()) - half * 0.886  # the same area as the disc
     diamond = (dx.abs() + dy.abs() - half * 1.253) * math.sqrt(0.5)
-    distance = torch.where(shape == 0, disc, torch.where(shape == 1, square, diamond))
-    return torch.where(half > 0, (0.5 - distance / EDGE).clamp(0, 1), 0.0)
+    return torch.where(shape == 0, disc, torch.where(shape == 1, square, diamond))
 
 
 def still(color: str, shape: str, x: float, y: float, half: float, seed: int) -> Tensor:

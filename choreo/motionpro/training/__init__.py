@@ -1,0 +1,1 @@
+"""Training a MotionPro controller on clips, for any Stable Video Diffusion."""

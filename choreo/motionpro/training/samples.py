@@ -1,0 +1,41 @@
+"""Conditions out of a clip's flow, as MotionPro is trained on them (paper Sec. 3.2; spec of the training)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..regions import chosen_cells, motion_mask, seen_throughout, spread
+from .settings import Settings
+
+TRIES = 4  # draws of regions before a clip is given up
+FEW = 196  # a dense condition needs more pixels than these that stay visible
+
+
+def condition_of(flow: Tensor, visible: Tensor, settings: Settings, g: torch.Generator) -> Tensor | None:
+    """Condition [F, 3, H, W] (displacement x and y in pixels, mask) of one clip; None where nothing is seen.
+
+    flow: [F, H, W, 2] displacement of the first frame's pixels; visible: [F, H, W] bool.
+    """
+    way = flow.movedim(-1, 1)
+    if settings.kind == "dense":
+        if int(seen_throughout(visible).sum()) <= FEW:
+            return None
+        return torch.cat([way, visible[:, None].to(flow)], dim=1)
+    shown = shown_regions(seen_throughout(visible), settings, g)
+    if shown is None:
+        return None
+    mask = motion_mask(flow).expand(len(flow), 1, -1, -1)
+    return torch.cat([way * shown.to(flow), mask.to(flow)], dim=1)
+
+
+def shown_regions(visible: Tensor, settings: Settings, g: torch.Generator) -> Tensor | None:
+    """Pixels [H, W] bool of the cells that are shown, of those visible throughout; None after four blanks."""
+    side, (height, width) = settings.region, visible.shape
+    rows, columns = -(-height // side), -(-width // side)
+    for _ in range(TRIES):
+        ratio = settings.r_min + (settings.r_max - settings.r_min) * float(torch.rand((), generator=g))
+        cells = chosen_cells(torch.rand(rows, columns, generator=g), ratio, visible, side)
+        if bool(cells.any()):
+            return spread(cells, (height, width), side)
+    return None
