@@ -127,6 +127,28 @@ class Anchors:
             )
 
     @classmethod
+    def scattered(cls, count: int, frames: int, seed: int) -> Anchors:
+        """Points at random places of the first frame, seen there alone."""
+        generator = torch.Generator().manual_seed(seed)
+        places = torch.rand(count, 2, generator=generator, dtype=torch.float64)
+        boxes = torch.cat([places, torch.zeros_like(places)], dim=-1).expand(frames, -1, -1)
+        seen = torch.zeros(frames, count, dtype=torch.bool)
+        seen[0] = True
+        return cls(boxes, seen, tuple(f"random point {n + 1}" for n in range(count)))
+
+    def and_also(self, others: Anchors) -> Anchors:
+        """These and others of as many frames."""
+        boxes, seen = torch.cat([self.boxes, others.boxes], 1), torch.cat([self.seen, others.seen], 1)
+        return Anchors(boxes, seen, (*self.names, *others.names))
+
+    def over(self, frames: int) -> Anchors:
+        """Those of a single picture in the first of several frames; others are as they were."""
+        if len(self.seen) != 1 or frames == 1:
+            return self
+        seen = torch.cat([self.seen, self.seen.new_zeros(frames - 1, len(self.names))])
+        return Anchors(self.boxes.expand(frames, -1, -1), seen, self.names)
+
+    @classmethod
     def of(cls, value: Any, canvas: tuple[int, int]) -> Anchors:
         """From TRACKS, CHOREO_BOXES, BOUNDING_BOX or a MASK a frame; `canvas` is for what carries none."""
         if isinstance(value, BoxTracks):

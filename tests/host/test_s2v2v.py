@@ -79,9 +79,11 @@ def test_every_region_and_kind_of_points_steers_in_its_own_way(server: Server, p
         {"points": [BOXES, 2]},
         {"norm": "absolute", "temperature": 1.0},
         {"follow": "by features"},
+        {"random_points": 2},
+        {"points": [BOXES, 2], "random_points": 2},
     ):
         found.add(digest(server, change(prompt, TARGET, **settings)))
-    assert len(found) == 6
+    assert len(found) == 8
     centres = [digest(server, change(prompt, TARGET, points=[BOXES, out])) for out in (0, 1)]
     assert centres[0] == centres[1]  # boxes, and their centres as tracks
 
@@ -102,6 +104,16 @@ def test_a_saved_target_guides_as_the_one_it_was_saved_from(server: Server, prom
         "inputs": {"target": ["load", 0], "sigma": 0.0, "seed": 0},
     }
     assert len(server.run(graph).outputs["look"]["images"]) == 4
+
+
+def test_random_points_need_no_others(server: Server, prompt: Prompt) -> None:
+    alone = change(prompt, TARGET, random_points=3)
+    del alone[TARGET]["inputs"]["points"]
+    other = change(alone, TARGET, seed=8)
+    assert len({digest(server, graph) for graph in (alone, other, prompt)}) == 3
+    del other[TARGET]["inputs"]["random_points"]
+    error = server.run(other).error
+    assert error is not None and "There are no points" in error.message
 
 
 @pytest.mark.parametrize(

@@ -157,9 +157,32 @@ def test_a_feature_is_followed_where_it_goes():
     assert (follow(feature, 0, 10, reach=1)[3] - torch.tensor([4.0, 2.0])).abs().max() <= 1
 
 
+def test_random_points_are_followed_by_their_features_beside_those_that_are_given():
+    scattered = Anchors.scattered(3, LATENT.frames, seed=5)
+    assert torch.equal(scattered.boxes, Anchors.scattered(3, LATENT.frames, seed=5).boxes)
+    assert scattered.seen.sum(0).tolist() == [1, 1, 1]
+    alone = made(SparseQuery(None, scattered=scattered))
+    both = made(SparseQuery(anchors(2), scattered=scattered))
+    given = made(SparseQuery(anchors(2)))
+    assert [len(t.patterns["up.2.0"].terms) for t in (alone, both, given)] == [12, 20, 8]
+    assert energy(both, 1) == pytest.approx(energy(alone, 1) + energy(given, 1), rel=1e-5)
+
+
+def test_points_of_one_picture_are_in_the_first_frame():
+    box = {"x": 16, "y": 8, "width": 32, "height": 16}
+    clicked = Anchors.of(box, (128, 96)).over(LATENT.frames)
+    assert clicked.seen[:, 0].tolist() == [True, False, False, False, False]
+    assert clicked.boxes[3, 0].tolist() == [0.25, 16 / 96, 0.25, 16 / 96]
+    assert len(made(SparseQuery(clicked, follow=True)).patterns["up.2.0"].terms) == 4
+    moving = anchors(1)
+    assert moving.over(7) is moving
+
+
 @pytest.mark.parametrize(
     "make, message",
     [
+        (lambda: SparseQuery(None), "There are no points"),
+        (lambda: SparseQuery(anchors(), region="box", scattered=Anchors.scattered(1, 5, 0)), "needs boxes"),
         (
             lambda: SparseQuery(anchors(1, hidden=ONCE)),
             "No point is seen in two of the 5 frames",
