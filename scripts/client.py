@@ -56,7 +56,11 @@ class NodeError:
 
 @dataclass(frozen=True)
 class Run:
-    """How a prompt went; `outputs` is what output nodes show, `cached` the nodes that need not run."""
+    """How a prompt went.
+
+    outputs: what output nodes show. cached: nodes that need not run. blocked: what the page is told of nodes
+    that were left out because what they need is not there; no error, and nothing in the history.
+    """
 
     prompt_id: str
     outputs: dict[str, dict[str, Any]]
@@ -65,6 +69,7 @@ class Run:
     interrupted: bool
     seconds: float
     previews: int = 0
+    blocked: tuple[NodeError, ...] = ()
 
 
 class Client:
@@ -158,21 +163,21 @@ class Client:
             prompt_id = await asyncio.to_thread(self.queue, prompt, client)
             following = _follow(messages, prompt_id, on_progress)
             try:
-                previews = await asyncio.wait_for(following, timeout)
+                previews, blocked = await asyncio.wait_for(following, timeout)
             except asyncio.TimeoutError:
                 self.cancel(prompt_id)
                 raise TimeoutError(f"The prompt took more than {timeout:.0f} s and was stopped.") from None
         ended = self.result(prompt_id)
         if ended is None:
             raise ServerError("The server closed the connection while it ran a prompt.")
-        return dataclasses.replace(ended, previews=previews)
+        return dataclasses.replace(ended, previews=previews, blocked=tuple(blocked))
 
 
-async def _follow(messages: Any, prompt_id: str, on_progress: Progress) -> int:
-    """Read messages until the prompt has ended or the connection is lost; returns the count of previews."""
+async def _follow(messages: Any, prompt_id: str, on_progress: Progress) -> tuple[int, list[NodeError]]:
+    """Read messages until the prompt ended or the connection is lost: count of previews, blocked nodes."""
     import aiohttp
 
-    previews = 0
+    previews, blocked = 0, []
     async for message in messages:
         if message.type == aiohttp.WSMsgType.BINARY:
             previews += int.from_bytes(message.data[:4], "big") in PREVIEWS
@@ -182,9 +187,11 @@ async def _follow(messages: Any, prompt_id: str, on_progress: Progress) -> int:
             continue
         if kind == "progress":
             on_progress(data["node"], data["value"], data["max"])
+        elif kind == "execution_error" and data["exception_type"] == "ExecutionBlocked":
+            blocked.append(_node_error(data))
         elif kind == "executing" and data["node"] is None:  # sent once the history holds the prompt
             break
-    return previews
+    return previews, blocked
 
 
 def _read_history(prompt_id: str, entry: Mapping[str, Any]) -> Run:
@@ -201,7 +208,9 @@ def _read_history(prompt_id: str, entry: Mapping[str, Any]) -> Run:
 
 
 def _error(message: Mapping[str, str] | None) -> NodeError | None:
-    if message is None:
-        return None
+    return None if message is None else _node_error(message)
+
+
+def _node_error(message: Mapping[str, str]) -> NodeError:
     text = message["exception_message"].strip()
     return NodeError(message["node_id"], message["node_type"], text, message["exception_type"])

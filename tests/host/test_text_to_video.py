@@ -14,7 +14,7 @@ from scripts.client import Prompt
 from scripts.server import Server
 from tests.host.test_animatediff import LATENT, LOADER, SAMPLER, SD15, change
 from tests.host.test_animatediff import digest as digest  # noqa: PLC0414
-from tests.model.tiny_unet3d import in_diffusers_names, official
+from tests.model.tiny_unet3d import in_diffusers_names, official, open_clip
 
 DECODED, TARGET, STEER = "5", "6", "7"
 
@@ -36,6 +36,7 @@ def files(server: Server) -> None:
     }
     vae = load_file(pocket.FOLDER / "pocket-vae.safetensors")
     whole |= {f"first_stage_model.{key}": weight for key, weight in vae.items()}
+    whole |= {f"cond_stage_model.model.{key}": weight for key, weight in open_clip().items()}
     torch.save({"state_dict": whole, "global_step": 7}, checkpoints / "model.ckpt")
 
 
@@ -118,7 +119,32 @@ def test_bad_files_give_their_sentence_and_harm_nothing(server, prompt, digest, 
     assert message in run.error.message and digest(prompt) == before
 
 
-def test_a_unet_alone_draws_and_only_what_needs_its_vae_is_left_out(server, prompt):
-    """The page shows the sentence of the blocked node; the history keeps no word of it."""
-    run = server.run(decoded(prompt))
+def test_videocrafter2_draws_what_its_own_text_encoder_says(prompt, digest):
+    graph = change(prompt, LOADER, file="model.ckpt")
+    for key, text in (("yes", "a cat turns its head"), ("no", "")):
+        graph[key] = {"class_type": "CLIPTextEncode", "inputs": {"clip": [LOADER, 1], "text": text}}
+    graph = change(graph, SAMPLER, positive=["yes", 0], negative=["no", 0])
+    assert digest(graph) != digest(change(graph, "yes", text="a dog"))
+
+
+@pytest.mark.parametrize(
+    "kind, inputs, message",
+    [
+        (
+            "VAEDecode",
+            {"samples": [SAMPLER, 0], "vae": [LOADER, 2]},
+            "UNet alone and holds no VAE: use Load VAE",
+        ),
+        ("CLIPTextEncode", {"clip": [LOADER, 1], "text": "a cat"}, "holds no text encoder: use Load CLIP"),
+    ],
+)
+def test_a_unet_alone_draws_and_only_what_needs_more_is_left_out(server, prompt, kind, inputs, message):
+    """The page is told in a sentence which node was left out and why; the run is none the worse."""
+    graph = change(prompt, SAMPLER)
+    graph["needs"] = {"class_type": kind, "inputs": inputs}
+    shown = {"VAEDecode": ("PreviewImage", "images"), "CLIPTextEncode": ("ProbeValue", "value")}[kind]
+    graph["shown"] = {"class_type": shown[0], "inputs": {shown[1]: ["needs", 0]}}
+    run = server.run(graph)
     assert run.error is None and set(run.outputs) == {"probe"}
+    (blocked,) = run.blocked
+    assert (blocked.node_id, blocked.node_type) == ("needs", kind) and message in blocked.message
