@@ -11,11 +11,13 @@ from torch import Tensor
 
 from ..choreo.backbones import recognise
 from ..choreo.contract import Target as ChoreoTarget
-from ..choreo.host.extraction import extract
-from ..choreo.steering.schedules import sigma_of
+from ..choreo.steering.reading import Look, Noising
+from ..choreo.steering.schedules import sigma_of, spread
 from ..choreo.targets import files
 from ..choreo.targets.motionclone import BLOCKS, TIMESTEP, MotionQuery
+from ..choreo.targets.time_dependent import combined
 from .inputs import state_of
+from .progress import ticks
 from .types import Target
 
 CATEGORY = "Choreo/target"
@@ -40,6 +42,8 @@ class MotionCloneTarget(io.ComfyNode):
                 io.String.Input("blocks", default=BLOCKS, advanced=True, tooltip="Where to read, in the official names: up_blocks.0 to 3, down_blocks.0 to 3, mid_block, with commas between. up_blocks.1 is the paper's choice."),
                 io.Int.Input("k", default=1, min=1, max=64, advanced=True, tooltip="Entries kept of each row of an attention map. 1 is the paper's; the number of frames keeps all."),
                 io.Int.Input("timestep", default=TIMESTEP, min=0, max=999, advanced=True, tooltip="How much noise the reference gets: a timestep of AnimateDiff's 1000. 400 is the paper's (sigma 1.565)."),
+                io.Int.Input("levels", optional=True, default=1, min=1, max=100, advanced=True, tooltip="1, the paper's: the reference is read once, at 'timestep', for all steps. More: it is read at so many noise levels from the noisiest down to 'timestep', and each step takes the nearest (the paper's time-dependent variant); one pass of the model each."),
+                io.Combo.Input("noise", options=["random", "inverted"], optional=True, default="random", advanced=True, tooltip="random, the paper's: the reference gets the seed's noise. inverted: the noise from which the model would have made the reference (DDIM inversion, 30 more passes)."),
             ],
             outputs=[Target.Output("target", tooltip="For Motion Guidance, Save Target and Preview Target.")],
         )  # fmt: skip
@@ -54,13 +58,17 @@ class MotionCloneTarget(io.ComfyNode):
         blocks: str,
         k: int,
         timestep: int,
+        levels: int = 1,
+        noise: Noising = "random",
     ) -> io.NodeOutput:
-        backbone, query = recognise(model.model), MotionQuery(blocks, k)
-        sigma = sigma_of(timestep)
-        features, grid = extract(
-            model, conditioning, reference["samples"], sigma, seed, backbone, query.select
+        query, family = MotionQuery(blocks, k), recognise(model.model).family
+        look = Look([sigma_of(t) for t in spread(timestep, levels)], seed, noise)
+        found, grid = look.features(
+            model, conditioning, reference["samples"], query.select, ticks(look.passes)
         )
-        return io.NodeOutput(query.reference(features, grid, backbone.family))
+        return io.NodeOutput(
+            combined([(sigma, query.reference(features, grid, family)) for sigma, features in found])
+        )
 
 
 class SaveTarget(io.ComfyNode):

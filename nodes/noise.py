@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from comfy.model_management import throw_exception_if_processing_interrupted
-from comfy.utils import ProgressBar
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -13,6 +11,7 @@ from ..choreo.controls import BoxTracks
 from ..choreo.steering.freetraj import SPATIAL, TEMPORAL
 from ..choreo.steering.inversion import Inversion, Method
 from ..choreo.steering.noise import InvertedNoise, TrajectoryNoise
+from .progress import ticks
 from .types import Boxes
 
 CATEGORY = "Choreo/steer"
@@ -86,11 +85,5 @@ class InvertVideo(io.ComfyNode):
         seed: int,
     ) -> io.NodeOutput:
         inversion = Inversion(steps, method, iterations)
-        bar = ProgressBar(inversion.passes)
-
-        def tick() -> None:
-            throw_exception_if_processing_interrupted()
-            bar.update(1)
-
-        noise, sigmas = inversion.video(model, conditioning, latent["samples"], tick)
+        noise, sigmas = inversion.video(model, conditioning, latent["samples"], ticks(inversion.passes))
         return io.NodeOutput(InvertedNoise(noise, seed, blend), sigmas)

@@ -8,7 +8,7 @@ Source: DDIM inversion as in diffusers' DDIMInverseScheduler; S²V2V §3 takes i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, get_args
@@ -32,13 +32,27 @@ def invert(
     method: Method = "target time",
     iterations: int = 4,
 ) -> Tensor:
-    """The latent at the last of the rising noise levels, for the clean latent x.
+    """The latent at the last of the rising noise levels, for the clean latent x; see `trace`."""
+    *_, last = trace(denoise, x, levels, scale, method, iterations)
+    return last
+
+
+def trace(
+    denoise: Denoise,
+    x: Tensor,
+    levels: Sequence[float],
+    scale: Callable[[float], float],
+    method: Method = "target time",
+    iterations: int = 4,
+) -> Iterator[Tensor]:
+    """The latent at each of the rising noise levels, for the clean latent x.
 
     scale: the network's latent over the sampler's, at a level. method: the network sees, at each step, the
     latent as it is and the next level's time (diffusers'); its own level; or the latent that is looked for,
     found in some iterations. As in diffusers, x is what the network would see at the first level.
     """
     x = x / scale(levels[0])
+    yield x
     for before, after in zip(levels, levels[1:], strict=False):
         step = after - before
         if method == "fixed point":
@@ -50,7 +64,7 @@ def invert(
             x = x + step * _noise(denoise, x, before)
         else:  # the same latent for the network, which is told the next time
             x = x + step * _noise(denoise, x * (scale(before) / scale(after)), after)
-    return x
+        yield x
 
 
 def _noise(denoise: Denoise, x: Tensor, sigma: float) -> Tensor:
@@ -88,19 +102,44 @@ class Inversion:
         """
         sampling = patcher.get_model_object("model_sampling")
         levels = rising_levels(sampling, self.steps)
+        found = self._run(patcher, conditioning, latent, levels, tick)[-1]
+        noise, sigmas = as_noise(sampling, found, levels[-1]), sampler_sigmas(levels)
+        with torch.inference_mode(False):  # for samplers that need gradients, too
+            return noise.clone(), sigmas.clone()
+
+    def path(
+        self,
+        patcher: Any,
+        conditioning: Any,
+        latent: Tensor,
+        sigmas: Sequence[float],
+        tick: Callable[[], None] = lambda: None,
+    ) -> list[Tensor]:
+        """The video's latent at each of these noise levels, as the sampler holds it; on the way the steps."""
+        steps = rising_levels(patcher.get_model_object("model_sampling"), self.steps)
+        levels = sorted({*(step for step in steps if step < max(sigmas)), *sigmas})
+        found = self._run(patcher, conditioning, latent, levels, tick)
+        return [found[levels.index(sigma)] for sigma in sigmas]
+
+    def _run(
+        self,
+        patcher: Any,
+        conditioning: Any,
+        latent: Tensor,
+        levels: Sequence[float],
+        tick: Callable[[], None],
+    ) -> Tensor:
+        """The latents at all levels, one after the other."""
+        scale = partial(input_scale, patcher.get_model_object("model_sampling"))
 
         def body(denoise: Denoise, x: Tensor) -> Tensor:
             def ticking(y: Tensor, sigma: float) -> Tensor:
                 tick()
                 return denoise(y, sigma)
 
-            scale = partial(input_scale, sampling)
-            return invert(ticking, x, levels, scale, self.method, self.iterations)
+            return torch.stack([*trace(ticking, x, levels, scale, self.method, self.iterations)])
 
-        found = run_clean(patcher, conditioning, latent, body)
-        noise, sigmas = as_noise(sampling, found, levels[-1]), sampler_sigmas(levels)
-        with torch.inference_mode(False):  # for samplers that need gradients, too
-            return noise.clone(), sigmas.clone()
+        return run_clean(patcher, conditioning, latent, body)
 
 
 def timesteps(steps: int) -> list[int]:

@@ -85,6 +85,13 @@ def sigma_of(timestep: int) -> float:
     return ((1 - alpha) / alpha) ** 0.5
 
 
+def spread(timestep: int, levels: int) -> list[int]:
+    """So many timesteps from the noisiest, 999, evenly down to `timestep`; of one level, `timestep`."""
+    if levels == 1:
+        return [timestep]
+    return [int(t) for t in np.linspace(STEPS - 1, timestep, levels).round()]
+
+
 def noise_level(sampling: Any, timestep: int) -> float:
     """Sigma of a model's own timestep; of one without 1000 of them, Stable Diffusion's: 0.0413 at 1."""
     if not 0 <= timestep < STEPS:

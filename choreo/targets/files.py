@@ -8,35 +8,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, cast, runtime_checkable
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..contract import Target
-from .motionclone import MotionClone
-from .s2v2v import S2V2V
+from .kinds import READINGS, Kept
+from .time_dependent import TimeDependent
 
 VERSION = 1
 
 
-@runtime_checkable
-class Kept(Protocol):
-    """A target that files hold."""
-
-    kind: ClassVar[str]
-
-    def stored(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """What the header says (JSON), and the tensors."""
-        ...
-
-    @classmethod
-    def restored(cls, header: dict[str, Any], tensors: dict[str, Tensor]) -> Target:
-        """The target again; takes what it reads out of `tensors`. Raises ValueError for impossible data."""
-        ...
-
-
-KINDS: dict[str, type[Kept]] = {kept.kind: kept for kept in cast("list[type[Kept]]", [MotionClone, S2V2V])}
+KINDS: dict[str, type[Kept]] = {**READINGS, TimeDependent.kind: TimeDependent}
 
 
 def write(path: Path, target: Any) -> None:

@@ -13,12 +13,21 @@ from scripts.server import Server
 from workflow import change, load
 
 SAVED = "13"
-REFERENCE, DECODED = ["7", 0], ["12", 0]
+REFERENCE, DECODED, HEAT = ["7", 0], ["12", 0], ["15", 0]
 
 
 @pytest.fixture
 def prompt() -> dict[str, Any]:
     return load("motionclone-pocket")
+
+
+def alone(prompt: dict[str, Any], wanted: str) -> dict[str, Any]:
+    """The nodes that one node needs, and itself."""
+    links = [value[0] for value in prompt[wanted]["inputs"].values() if isinstance(value, list)]
+    needed = {wanted: prompt[wanted]}
+    for link in links:
+        needed |= alone(prompt, link)
+    return needed
 
 
 def clip(server: Server, prompt: dict[str, Any]) -> np.ndarray:
@@ -45,3 +54,18 @@ def test_the_example_moves_as_its_reference_and_looks_as_its_words(
         return float(np.linalg.norm(seen.centres - reference.centres, axis=1)[seen.found].mean())
 
     assert error(ours) < error(free) / 2
+
+
+def test_the_heat_is_where_the_reference_moves(server: Server, prompt: dict[str, Any]) -> None:
+    change(prompt, "SaveImage.images", REFERENCE)
+    moving = track(clip(server, alone(prompt, SAVED)), "yellow").centres
+    del prompt["15"]["inputs"]["images"]
+    change(prompt, "SaveImage.images", HEAT)
+    heat = clip(server, alone(prompt, SAVED)).mean(-1)
+    size = heat.shape[1]
+    rows, columns = np.mgrid[:size, :size] * (128 / size)
+    for warmth, (x, y) in zip(heat, moving, strict=True):
+        there = np.hypot(columns - x, rows - y)
+        hottest = np.unravel_index(warmth.argmax(), warmth.shape)
+        assert there[hottest] < 12
+        assert warmth[there < 8].mean() > 1.5 * np.median(warmth[there > 24])
