@@ -8,10 +8,12 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..choreo.backbones import recognise
-from ..choreo.host.extraction import extract
-from ..choreo.steering.schedules import noise_level
+from ..choreo.steering.reading import Look, Noising
+from ..choreo.steering.schedules import noise_level, spread
 from ..choreo.targets.regions import Anchors, Region
 from ..choreo.targets.s2v2v import BLOCKS, CELLS, TEMPERATURE, TIMESTEP, Norm, SparseQuery
+from ..choreo.targets.time_dependent import combined
+from .progress import ticks
 from .types import Boxes, Target
 
 CELL = 8  # pixels a side of a latent cell
@@ -42,8 +44,10 @@ class S2V2VTarget(io.ComfyNode):
                 io.Combo.Input("norm", options=["squared", "absolute"], default="squared", advanced=True, tooltip="How differences are summed: squared, or their absolute values."),
                 io.Int.Input("random_points", default=0, min=0, max=1000, optional=True, advanced=True, tooltip="So many points at random places of the first frame (by the seed), beside those that are connected. They are followed by their features."),
                 io.Int.Input("timestep", default=TIMESTEP, min=0, max=999, advanced=True, tooltip="How much noise the reference gets: a timestep of the model's 1000. 1 is the paper's."),
+                io.Int.Input("levels", default=1, min=1, max=100, optional=True, advanced=True, tooltip="1, the paper's: the reference is read once, at 'timestep', for all steps. More: it is read at so many noise levels from the noisiest down to 'timestep', and each step takes the nearest (the paper found little gain); one pass of the model each."),
+                io.Combo.Input("noise", options=["random", "inverted"], default="random", optional=True, advanced=True, tooltip="random, the paper's: the reference gets the seed's noise. inverted: the noise from which the model would have made the reference (DDIM inversion, 30 more passes)."),
             ],
-            outputs=[Target.Output("target", tooltip="For Motion Guidance, Save Target and Preview Target.")],
+            outputs=[Target.Output("target", tooltip="For Motion Guidance (with end 1, warm_up 0 and cool_down 0 there), Save Target and Preview Target.")],
         )  # fmt: skip
 
     @classmethod
@@ -61,6 +65,8 @@ class S2V2VTarget(io.ComfyNode):
         norm: Norm,
         timestep: int,
         random_points: int = 0,
+        levels: int = 1,
+        noise: Noising = "random",
         points: Any = None,
     ) -> io.NodeOutput:
         backbone, latent = recognise(model.model), reference["samples"]
@@ -71,6 +77,11 @@ class S2V2VTarget(io.ComfyNode):
         by_features = follow == "by features"
         query = SparseQuery(anchors, region, cells, temperature, blocks, norm, by_features, scattered)
         query.check(grid)
-        sigma = noise_level(model.get_model_object("model_sampling"), timestep)
-        found = extract(model, conditioning, latent, sigma, seed, backbone, query.select)
-        return io.NodeOutput(query.reference(*found, backbone.family))
+        sampling = model.get_model_object("model_sampling")
+        look = Look([noise_level(sampling, t) for t in spread(timestep, levels)], seed, noise)
+        found, grid = look.features(model, conditioning, latent, query.select, ticks(look.passes))
+        _, cleanest = min(found, key=lambda level: level[0])
+        query = query.settled(cleanest)
+        return io.NodeOutput(
+            combined([(sigma, query.reference(features, grid, backbone.family)) for sigma, features in found])
+        )

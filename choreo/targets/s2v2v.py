@@ -9,7 +9,7 @@ Source: S²V2V, Eqs. 3 to 5. There is no official code; where the paper says not
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, get_args
 
 import torch
@@ -128,9 +128,9 @@ class SparseQuery:
     def reference(self, features: Features, grid: Grid, family: str) -> S2V2V:
         """The patterns of a reference's features (of one conditioning), as a target."""
         self.check(grid)
-        patterns = {}
+        patterns, anchors = {}, self.settled(features).anchors
+        assert anchors is not None
         with torch.inference_mode(False), torch.no_grad():
-            anchors = self._found(features)
             for site, feat in features.items():
                 assert feat.out is not None
                 terms = anchors.terms(self.region, self.cells, grid, feat.grid)
@@ -138,18 +138,22 @@ class SparseQuery:
                 patterns[site.name] = Pattern(feat.grid, terms, seen.float().cpu().clone())
         return S2V2V(patterns, grid, family, self.temperature, self.norm)
 
-    def _found(self, features: Features) -> Anchors:
-        """All points where they are, those that are to be followed by their features at the finest site."""
+    def settled(self, features: Features) -> SparseQuery:
+        """The same with all points where they are, those that are followed by features at the finest site.
+
+        Of a reference that is read several times: by its cleanest features.
+        """
         finest = max(features.values(), key=lambda feat: feat.grid.rows * feat.grid.cols)
         assert finest.out is not None
-        feature = finest.out[0]
-        found = [
-            source.followed(feature) if self.follow or source is self.scattered else source
-            for source in self.sources
-        ]
+        with torch.inference_mode(False), torch.no_grad():
+            found = [
+                source.followed(finest.out[0]) if self.follow or source is self.scattered else source
+                for source in self.sources
+            ]
         for source in found:
             source.require_motion()
-        return found[0].and_also(found[1]) if len(found) > 1 else found[0]
+        anchors = found[0].and_also(found[1]) if len(found) > 1 else found[0]
+        return replace(self, anchors=anchors, follow=False, scattered=None)
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,17 @@ def test_random_points_are_followed_by_their_features_beside_those_that_are_give
     assert energy(both, 1) == pytest.approx(energy(alone, 1) + energy(given, 1), rel=1e-5)
 
 
+def test_points_are_followed_once_for_readings_of_several_levels():
+    query = SparseQuery(anchors(2), follow=True, scattered=Anchors.scattered(1, LATENT.frames, 0))
+    clean, noisy = (features(query.select(SITES), seed) for seed in (0, 1))
+    settled = query.settled(clean)
+    levels = [settled.reference(found, LATENT, "AnimateDiff") for found in (clean, noisy)]
+    cells = [target.patterns["up.2.0"].terms.cells for target in levels]
+    assert torch.equal(*cells) and settled.sources == [settled.anchors]
+    alone = query.reference(noisy, LATENT, "AnimateDiff").patterns["up.2.0"].terms.cells
+    assert not torch.equal(alone, cells[0])
+
+
 def test_points_of_one_picture_are_in_the_first_frame():
     box = {"x": 16, "y": 8, "width": 32, "height": 16}
     clicked = Anchors.of(box, (128, 96)).over(LATENT.frames)
