@@ -43,6 +43,10 @@ ROUNDS = {
         "straight curved straight-fast straight-two gesture pan straight-occluded curved "
         "straight-two straight-slow gesture curved-fast straight-occluded grow static zoom"
     ),
+    "s2v2v-trajectory": (
+        "straight curved straight-fast gesture straight-slow curved straight grow "
+        "curved-fast toward straight gesture curved away straight-fast static"
+    ),
     "motionpro": (
         "straight bystander curved straight-fast pan curved bystander straight-slow "
         "toward curved-fast away bystander straight static curved gesture"
@@ -56,8 +60,9 @@ def make_cases(method: str = "sg-i2v", count: int = 64, seed: int = 0, frames: i
     The id ends with the group: c010-pan. In `pan` and `zoom` the camera moves and the object stands on
     its ground, in `grow` the object's size changes by a factor of at most 1.3. motionclone and s2v2v
     have a reference clip, and a prompt that asks for another colour and shape on another ground; in two
-    groups of s2v2v the reference shows a second object, which moves elsewhere (`two`) or hides the first one
-    half way (`occluded`). The cases of motionpro go through the masks; a moving camera has the full one.
+    groups of s2v2v the reference shows a second object, which moves elsewhere (`two`) or hides the first
+    one half way (`occluded`). s2v2v-trajectory has only the prompt, which asks for the object itself. The
+    cases of motionpro go through the masks; a moving camera has the full one.
     """
     if method not in ROUNDS:
         known = ", ".join(ROUNDS)
@@ -111,6 +116,9 @@ def _case(draw: random.Random, method: str, number: int, angle: float, frames: i
     )
     if method == "motionpro":
         return replace(case, mask="full" if group == "pan" else MASKS[number % len(MASKS)])
+    if method == "s2v2v-trajectory":
+        look = Prompt(case.sprites[0].color, case.sprites[0].shape)
+        return replace(case, world=replace(case.world, texture=draw.choice(PATTERNS)), prompt=look)
     return case if method == "sg-i2v" else _from_reference(draw, case, group)
 
 

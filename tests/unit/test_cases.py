@@ -158,7 +158,8 @@ def test_generated_groups_are_what_their_names_say(method: str) -> None:
     cases = make_cases(method, count=96)
     groups = {group_of(case) for case in cases}
     assert groups >= {"straight", "straight-slow", "straight-fast", "curved", "curved-fast", "static"}
-    assert groups >= {"pan", "stop", "reverse", "circle"}
+    assert groups >= {"stop", "reverse", "circle"}
+    assert ("pan" in groups) == (method != "s2v2v-trajectory")
     assert len([g for g in map(group_of, cases) if g.startswith(("straight", "curved"))]) >= len(cases) / 2
     assert ("zoom" in groups) == (method in ("motionclone", "s2v2v"))
     for case in cases:
@@ -197,7 +198,12 @@ def test_only_boxes_and_zooms_ask_for_growth_and_by_a_third_at_most() -> None:
     for method in ROUNDS:
         cases = make_cases(method)
         grown = [case for case in cases if len(set(case.sprites[0].halves())) > 1]
-        wanted = {"sg-i2v": {"grow"}, "motionpro": set(), "s2v2v": {"grow", "zoom"}}.get(method, {"zoom"})
+        wanted = {
+            "sg-i2v": {"grow"},
+            "s2v2v-trajectory": {"grow"},
+            "motionpro": set(),
+            "s2v2v": {"grow", "zoom"},
+        }.get(method, {"zoom"})
         assert {group_of(case) for case in grown} == wanted and len(grown) == 4 * len(wanted)
         growing += grown
     changes = [case.sprites[0].halves()[-1] / case.sprites[0].halves()[0] for case in growing]
@@ -244,6 +250,12 @@ def test_references_of_s2v2v_show_company_that_moves_elsewhere_or_hides_the_obje
     assert all(case.reference and len(case.reference.sprites) == 1 for case in alone)
 
 
+def test_trajectories_ask_for_the_object_by_words_on_a_named_ground() -> None:
+    for case in make_cases("s2v2v-trajectory"):
+        assert case.prompt and case.reference is None and case.world.texture in ("checks", "dots")
+        assert (case.prompt.color, case.prompt.shape) == (case.sprites[0].color, case.sprites[0].shape)
+
+
 def test_brushes_go_through_the_masks_in_every_group() -> None:
     cases = make_cases("motionpro", count=80)
     assert not any(case.reference or case.prompt for case in cases)
@@ -269,7 +281,7 @@ def test_longer_clips_have_cases_too() -> None:
 
 
 def test_an_unknown_method_is_refused() -> None:
-    with pytest.raises(ValueError, match="'dragging'; choose one of sg-i2v, motionclone, s2v2v, motionpro"):
+    with pytest.raises(ValueError, match="'dragging'; choose one of sg-i2v, motionclone, s2v2v"):
         make_cases("dragging")
 
 
