@@ -21,6 +21,7 @@ from .correlation import follow
 Region = Literal["nearest", "box", "whole frame"]
 REACH = 0.2  # of the longer side, that a point followed by its feature may go from one frame to the next
 FEWEST = 5  # cells of a region: one cell alone has the share 1 whatever it holds
+LEAST_SIDE = 3  # cells of a box's region: those of a small one would lie within what fills it, and be alike
 _ROUNDING = 1e-6  # cells by which a box's edge may miss one
 
 
@@ -188,7 +189,8 @@ class Anchors:
             regions = nearest_cells(places, grid, scaled)
         elif region == "box":
             corners = torch.cat([self.boxes[..., :2], self.boxes[..., :2]], dim=-1)
-            half = self.boxes[..., 2:] / 2
+            least = LEAST_SIDE / self.boxes.new_tensor((grid.cols, grid.rows))
+            half = torch.maximum(self.boxes[..., 2:], least) / 2
             corners = corners + torch.cat([-half, half], dim=-1)
             regions = box_cells(corners.flatten(0, 1), grid).unflatten(0, self.boxes.shape[:2])
         return terms(first, sources, self.seen, regions, grid)

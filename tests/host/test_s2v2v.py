@@ -90,6 +90,20 @@ def test_every_region_and_kind_of_points_steers_in_its_own_way(server: Server, p
     assert centres[0] == centres[1]  # boxes, and their centres as tracks
 
 
+def test_boxes_alone_are_a_reference(server: Server, prompt: Prompt) -> None:
+    """The video of the boxes in place of a clip; its texture is seen by the network."""
+    graph = change(prompt, TARGET, points=[BOXES, 0], region="box", reference=["drawn", 0])
+    graph["pocket"] = {"class_type": "ChoreoLoadPocketModel", "inputs": {"model": "pocket-svd"}}
+    encoded = {"pixels": ["video", 0], "vae": ["pocket", 2]}
+    graph["drawn"] = {"class_type": "VAEEncode", "inputs": encoded}
+    inputs = {"boxes": [BOXES, 0], "texture": 0.0, "seed": 0}
+    graph["video"] = {"class_type": "ChoreoBoxVideo", "inputs": inputs}
+    found = {digest(server, change(graph, "video", texture=texture)) for texture in (0.0, 0.8)}
+    assert len(found) == 2 and digest(server, change(graph, STEER, strength=0.0)) not in found
+    error = server.run(change(graph, BOXES, frames=3)).error
+    assert error is not None and "has 3 frames, but the latent has 4" in error.message
+
+
 def test_a_saved_target_guides_as_the_one_it_was_saved_from(server: Server, prompt: Prompt) -> None:
     graph = copy.deepcopy(dict(prompt))
     inputs = {"target": [TARGET, 0], "filename_prefix": "choreo/sparse"}

@@ -257,6 +257,16 @@ def test_broken_files_are_refused(tmp_path, changes, tensors):
         files.read(tmp_path / "a.safetensors")
 
 
+def test_the_region_of_a_small_box_is_three_cells_wide_and_high():
+    small, grid = anchors(size=0.01), LATENT.coarser(2)
+    for size, side in ((1, LATENT), (2, grid)):
+        cells = small.terms("box", 49, LATENT, LATENT.coarser(size)).cells
+        assert cells is not None and cells.shape[-1] == 9 and (cells >= 0).all()
+        rows = cells // side.cols
+        assert (rows.amax(-1) - rows.amin(-1) == 2).all() and (cells[:, 2] - cells[:, 0] == 2).all()
+    assert made(SparseQuery(small, region="box")).patterns["up.2.0"].shares.shape[-1] == 9
+
+
 def test_points_come_from_tracks_boxes_and_a_detectors_boxes():
     centres = anchors(2).boxes[..., :2] * torch.tensor([128.0, 96.0], dtype=torch.float64)
     seen = torch.ones(5, 2, dtype=torch.bool)
