@@ -15,6 +15,7 @@ from scripts.server import Server
 from tests.host.test_animatediff import LATENT, LOADER, SAMPLER, SD15, change
 from tests.host.test_animatediff import digest as digest  # noqa: PLC0414
 from tests.model.tiny_unet3d import in_diffusers_names, official, open_clip
+from workflow import load
 
 DECODED, TARGET, STEER = "5", "6", "7"
 
@@ -103,6 +104,48 @@ def test_motionclone_steers_it(prompt, digest):
     plain = digest(prompt)
     assert digest(graph) != plain
     assert digest(change(graph, STEER, strength=0.0)) == plain
+
+
+def small(twin: str) -> dict[str, Any]:
+    """An example with this module's files in it, four small frames and two steps."""
+    graph = load(twin)
+    for node in graph.values():
+        inputs = node["inputs"]
+        sizes = {"width": 128, "height": 64, "batch_size": 4, "frames": 4, "steps": 2}
+        inputs |= {key: v for key, v in sizes.items() if isinstance(inputs.get(key), int)}
+        if node["class_type"] == "ChoreoReferenceVideo":
+            inputs["file"] = "sprites.mp4 [choreo]"
+        if inputs.get("seeds") == "moving":  # nothing is large enough to be seen moving
+            inputs |= {"seeds": "grid"}
+    return graph
+
+
+def test_the_example_of_videocrafter2_runs_with_its_small_file(server):
+    """The whole page: its file gives model, words and VAE; boxes become video, points, regions and noise."""
+    graph = small("s2v2v-videocrafter2")
+    run = server.run(graph)
+    assert run.error is None and not run.blocked, run.error
+    assert len(run.outputs["8"]["images"]) == 4
+    (video,) = (
+        value for node in run.outputs.values() for value in node.get("images", ()) if "mp4" in str(value)
+    )
+    assert len(server.fetch(video)) > 1000
+
+
+def test_the_example_of_zeroscope_runs_with_its_small_file(server):
+    """As on the page; words and VAE, which have files of their own there, are VideoCrafter2's here."""
+    graph = small("s2v2v-zeroscope")
+    graph["1"]["inputs"]["file"] = "zeroscope.safetensors"
+    graph["3"] = {**graph["1"], "inputs": {**graph["1"]["inputs"], "file": "model.ckpt"}}
+    del graph["2"]
+    for node in graph.values():
+        swap = {("2", 0): ["3", 1], ("3", 0): ["3", 2]}
+        node["inputs"] = {
+            key: swap.get(tuple(v), v) if isinstance(v, list) else v for key, v in node["inputs"].items()
+        }
+    run = server.run(graph)
+    assert run.error is None and not run.blocked, run.error
+    assert len(run.outputs["10"]["images"]) == 4  # the points over the reference
 
 
 @pytest.mark.parametrize(
