@@ -8,7 +8,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from ..choreo.host.routes import register
 from .animatediff import LoadAnimateDiff, LoadMotionLora, LoadSparseCtrl
-from .boxes import BoxTrajectory, FitBoxTracks, LoadBoxTracks, SaveBoxTracks
+from .boxes import BoxTrajectory, BoxVideo, FitBoxTracks, LoadBoxTracks, SaveBoxTracks
 from .drawing import MotionBrush, PointPicker, StrokeTrajectory
 from .latent_optimisation import LatentOptimisation, LatentOptimisationSampler
 from .motion_guidance import MotionCloneSigmas, MotionGuidance
@@ -34,6 +34,7 @@ NODES: list[type[io.ComfyNode]] = [
     LoadBoxTracks,
     SaveBoxTracks,
     FitBoxTracks,
+    BoxVideo,
     CameraPath,
     MotionProCondition,
     MotionProDenseCondition,

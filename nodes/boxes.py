@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..choreo.controls import BoxTracks, boxes_from_text, traj_npy
 from ..choreo.controls.seeds import adopted
+from ..choreo.media.box_video import box_video
 from .inputs import links, progress, retiming, shown_frames, state_of
 from .types import Boxes
 
@@ -156,3 +157,27 @@ class FitBoxTracks(io.ComfyNode):
     @classmethod
     def execute(cls, boxes: BoxTracks, width: int, height: int, frames: int, fit: str) -> io.NodeOutput:
         return io.NodeOutput(boxes.fitted(width, height, fit).resampled(frames))
+
+
+class BoxVideo(io.ComfyNode):
+    """Boxes → the frames of a video of them."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ChoreoBoxVideo",
+            display_name="Box Video",
+            category=CATEGORY,
+            description="A video of white boxes that move over grey: a reference for S²V2V Target whose motion was only drawn.",
+            search_aliases=["box moving video", "reference video", "trajectory", "S2V2V", "draw boxes"],
+            inputs=[
+                Boxes.Input("boxes", tooltip="Box tracks; their canvas is the size of the video. Hidden boxes are not drawn, later boxes lie over earlier ones."),
+                io.Float.Input("texture", default=0.0, min=0.0, max=1.0, step=0.05, advanced=True, tooltip="How dark the noise in the boxes may be, which moves along with them; 0 leaves them white. With it one part of a box differs from another."),
+                io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True, tooltip="Seed of the texture."),
+            ],
+            outputs=[io.Image.Output("images", tooltip="The frames, for VAE Encode.")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, boxes: BoxTracks, texture: float, seed: int) -> io.NodeOutput:
+        return io.NodeOutput(box_video(boxes, texture, seed))

@@ -56,10 +56,23 @@ class NodeError:
 
 
 @dataclass(frozen=True)
-class Run:
-    """How a prompt went; `outputs` is what output nodes show, `cached` the nodes that need not run.
+class Told:
+    """What a page hears of a prompt while it runs, which no history holds.
 
-    `lines` are shown under nodes while they run, the last of each.
+    previews: count. lines: what is shown under nodes, the last of each. blocked: nodes that were left out
+    because what they need is not there, which is no error.
+    """
+
+    previews: int = 0
+    lines: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    blocked: tuple[NodeError, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a prompt went.
+
+    outputs: what output nodes show. cached: nodes that need not run. told: what the page heard of it.
     """
 
     prompt_id: str
@@ -68,8 +81,7 @@ class Run:
     error: NodeError | None
     interrupted: bool
     seconds: float
-    previews: int = 0
-    lines: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    told: Told = dataclasses.field(default_factory=Told)
 
 
 class Client:
@@ -163,24 +175,21 @@ class Client:
             prompt_id = await asyncio.to_thread(self.queue, prompt, client)
             following = _follow(messages, prompt_id, on_progress)
             try:
-                previews, lines = await asyncio.wait_for(following, timeout)
+                told = await asyncio.wait_for(following, timeout)
             except asyncio.TimeoutError:
                 self.cancel(prompt_id)
                 raise TimeoutError(f"The prompt took more than {timeout:.0f} s and was stopped.") from None
         ended = self.result(prompt_id)
         if ended is None:
             raise ServerError("The server closed the connection while it ran a prompt.")
-        return dataclasses.replace(ended, previews=previews, lines=lines)
+        return dataclasses.replace(ended, told=told)
 
 
-async def _follow(messages: Any, prompt_id: str, on_progress: Progress) -> tuple[int, dict[str, str]]:
-    """Read messages until the prompt has ended or the connection is lost.
-
-    Returns the count of previews, and the lines shown under nodes.
-    """
+async def _follow(messages: Any, prompt_id: str, on_progress: Progress) -> Told:
+    """Read messages until the prompt has ended or the connection is lost."""
     import aiohttp
 
-    previews, lines = 0, {}
+    previews, lines, blocked = 0, {}, []
     async for message in messages:
         if message.type == aiohttp.WSMsgType.BINARY:
             kind = int.from_bytes(message.data[:4], "big")
@@ -194,9 +203,11 @@ async def _follow(messages: Any, prompt_id: str, on_progress: Progress) -> tuple
             continue
         if kind == "progress":
             on_progress(data["node"], data["value"], data["max"])
+        elif kind == "execution_error" and data["exception_type"] == "ExecutionBlocked":
+            blocked.append(_node_error(data))
         elif kind == "executing" and data["node"] is None:  # sent once the history holds the prompt
             break
-    return previews, lines
+    return Told(previews, lines, tuple(blocked))
 
 
 def _read_history(prompt_id: str, entry: Mapping[str, Any]) -> Run:
@@ -213,7 +224,9 @@ def _read_history(prompt_id: str, entry: Mapping[str, Any]) -> Run:
 
 
 def _error(message: Mapping[str, str] | None) -> NodeError | None:
-    if message is None:
-        return None
+    return None if message is None else _node_error(message)
+
+
+def _node_error(message: Mapping[str, str]) -> NodeError:
     text = message["exception_message"].strip()
     return NodeError(message["node_id"], message["node_type"], text, message["exception_type"])

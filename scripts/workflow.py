@@ -24,6 +24,10 @@ TWINS = {
     "MotionClone - object motion": "motionclone-object",
     "MotionClone - image to video with SparseCtrl": "motionclone-image",
     "MotionClone - sketch": "motionclone-sketch",
+    "S²V2V - reference video on ZeroScope": "s2v2v-zeroscope",
+    "S²V2V - box trajectory on VideoCrafter2": "s2v2v-videocrafter2",
+    "S²V2V - two objects with occlusion": "s2v2v-two-objects",
+    "S²V2V - gesture from a phone clip": "s2v2v-gesture",
 }
 
 

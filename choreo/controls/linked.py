@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from .coordinates import read_coordinates
+from .detections import followed
 from .document import load_json
 from .entries import mapping, number
 from .point_tracks import MAX_PIXELS, PointTracks
@@ -77,17 +78,36 @@ def _from_boxes(value: Any, canvas: tuple[int, int]) -> Linked:
     frames = [frames] if frames and isinstance(frames[0], dict) else frames
     if not frames or not all(isinstance(row, list) for row in frames) or not any(frames):
         raise ValueError(f"The bounding boxes are empty or no lists of boxes: {_WANTED}.")
-    count = max(len(row) for row in frames)
-    boxes = torch.zeros(len(frames), count, 4, dtype=torch.float64)
-    seen = torch.zeros(len(frames), count, dtype=torch.bool)
-    for f, row in enumerate(frames):
-        for n, entry in enumerate(row):
-            boxes[f, n] = _box(entry, f"bounding box {n + 1}, frame {f}")
-            seen[f, n] = True
+    rows = [
+        [_box(entry, f"bounding box {n + 1}, frame {f}") for n, entry in enumerate(row)]
+        for f, row in enumerate(frames)
+    ]
+    numbers, names = _things(frames, rows)
+    boxes = torch.zeros(len(frames), len(names), 4, dtype=torch.float64)
+    seen = torch.zeros(len(frames), len(names), dtype=torch.bool)
+    for f, row in enumerate(rows):
+        for box, n in zip(row, numbers[f], strict=True):
+            boxes[f, n], seen[f, n] = box, True
     boxes = boxes / torch.tensor(canvas * 2, dtype=torch.float64)
-    return _linked(
-        boxes, seen, ("",) * count, _digest(json.dumps(value, sort_keys=True, default=str).encode())
+    return _linked(boxes, seen, names, _digest(json.dumps(value, sort_keys=True, default=str).encode()))
+
+
+def _things(frames: list[list[Any]], rows: list[list[Tensor]]) -> tuple[list[list[int]], tuple[str, ...]]:
+    """For each frame the number of the thing that each box is, and the things' names.
+
+    A detector's boxes, which carry a score, are told apart by where they are; others by their order.
+    """
+    if not all("score" in entry for row in frames for entry in row):
+        count = max(len(row) for row in rows)
+        return [list(range(len(row))) for row in rows], ("",) * count
+    labels = [[str(entry.get("label", "")) for entry in row] for row in frames]
+    numbers = followed(
+        [torch.stack(row) if row else torch.zeros(0, 4, dtype=torch.float64) for row in rows], labels
     )
+    names: dict[int, str] = {}
+    for things, of_frame in zip(numbers, labels, strict=True):
+        names |= {n: label for n, label in zip(things, of_frame, strict=True) if n not in names}
+    return numbers, tuple(names[n] for n in range(len(names)))
 
 
 def _box(entry: Any, where: str) -> Tensor:

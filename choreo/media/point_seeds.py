@@ -14,6 +14,8 @@ _LOOK = 8  # frames after the first one in which something has to move
 _SHARE = 0.4  # of the fastest thing's motion, from which a pixel belongs to what moves
 _RIM = 5  # px by which dense flow is wider than what moves
 _SLOW = 0.5  # px: what moves less over all those frames rests
+_PATTERN = 0.01  # of the picture's best corner: less is the noise of an empty sky
+_NEAR = 21  # px: side of what a pattern says about the flow around it
 
 
 def seed_points(
@@ -64,7 +66,8 @@ def _corners(frame: Any, where: NDArray[np.bool_], count: int) -> NDArray[np.flo
     cv2 = opencv()
     apart = max(3.0, float(np.sqrt(where.sum() / count)) / 2)
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-    found = cv2.goodFeaturesToTrack(grey, count, 0.01, apart, mask=where.astype(np.uint8) * 255)
+    best = where & _pattern(grey)
+    found = cv2.goodFeaturesToTrack(grey, count, 0.01, apart, mask=best.astype(np.uint8) * 255)
     if found is not None and len(found):
         return found[:, 0].astype(np.float64) + 0.5
     depth = cv2.distanceTransform(where.astype(np.uint8), cv2.DIST_L2, 3)
@@ -85,5 +88,13 @@ def moving(frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
         speed[np.linalg.norm(flow + returned, axis=-1) > 1] = 0  # covered there: the flow is a guess
         fastest = np.maximum(fastest, speed)
     found = fastest > max(_SLOW, _SHARE * float(np.quantile(fastest, 0.999)))
+    near = cv2.dilate(_pattern(grey[0]).astype(np.uint8), np.ones((_NEAR, _NEAR), np.uint8)) > 0
+    found &= near  # further off, flow is a guess
     inner = cv2.erode(found.astype(np.uint8), np.ones((_RIM, _RIM), np.uint8)) > 0
     return inner if inner.any() else found
+
+
+def _pattern(grey: Any) -> NDArray[np.bool_]:
+    """Where a picture [H, W] has something to follow."""
+    corners = opencv().cornerMinEigenVal(grey, 3)
+    return corners > _PATTERN * corners.max()

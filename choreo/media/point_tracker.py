@@ -20,6 +20,7 @@ Places = NDArray[np.float64]  # [N, 2] (x, y) in OpenCV's pixels, whose centres 
 Frames = NDArray[np.uint8]  # [F, H, W, 3]
 HALF = 5  # px around a point that say what it looks like
 DIFFERENT = 0.08  # from here on two looks are those of different things
+PATTERN = 1e-3  # of Lucas-Kanade's windows: with less of it the noise of an empty sky would be followed
 ALIKE = 0.8  # correlation of brightness from which two patterns are the same
 
 
@@ -153,7 +154,7 @@ class PointTracker:
             maxLevel=3 if window == self.settings.window else 0,
             criteria=(cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 0.001),
             flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
-            minEigThreshold=1e-4,
+            minEigThreshold=PATTERN,
         )
         found = status[:, 0] > 0
         return np.where(found[:, None], there[:, 0], guess).astype(np.float64), found

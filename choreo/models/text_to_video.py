@@ -142,7 +142,23 @@ def _clip(rest: Mapping[str, Tensor], embeddings: Any) -> Any:
     weights = _part(rest, _TEXT)
     if not weights:
         return None
-    return comfy.sd.load_text_encoder_state_dicts([weights], embedding_directory=embeddings)
+    config = {"clip_h_model_config": _text_config(weights)}
+    return comfy.sd.load_text_encoder_state_dicts(
+        [weights], embedding_directory=embeddings, model_options=config
+    )
+
+
+def _text_config(weights: Mapping[str, Tensor]) -> dict[str, int]:
+    """Sizes of an OpenCLIP text encoder by its weights. Raises ValueError where one is missing."""
+    try:
+        width = weights["token_embedding.weight"].shape[1]
+        between = weights["transformer.resblocks.0.mlp.c_fc.weight"].shape[0]
+    except KeyError as error:
+        raise ValueError(
+            f"The file's text encoder has no {error}, so it is no OpenCLIP: download the file again."
+        ) from error
+    heads = max(1, width // 64)  # OpenCLIP's
+    return {"hidden_size": width, "intermediate_size": between, "num_attention_heads": heads}
 
 
 def _vae(rest: Mapping[str, Tensor]) -> Any:

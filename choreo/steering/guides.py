@@ -105,7 +105,7 @@ class Push:
         if self.normalised:
             gradient = normalised(1 / scale if epsilon else sigma, gradient) * self.factor
         if epsilon:
-            return epsilon_shift(sigma, scale, gradient)
+            return epsilon_shift(noise_share(sampling, sigma), scale, gradient)
         return direction_shift(sigma, following, gradient)
 
 
@@ -128,6 +128,18 @@ def predicts_noise(sampling: Any) -> bool:
 def input_scale(sampling: Any, sigma: float) -> float:
     """Factor of the sampler's latent on its way into the network."""
     return float(sampling.calculate_input(torch.tensor([sigma]), torch.ones(1)))
+
+
+def noise_share(sampling: Any, sigma: float) -> float:
+    """How far the denoised latent is from the sampler's for a noise (of flow models: a velocity) of 1.
+
+    CogVideoX's levels end where no picture is left, at sigma 4519; there its v takes the noise's place, as
+    flow's velocity does, and what it moves has the bound 1.
+    """
+    from comfy.model_sampling import V_PREDICTION_DDPM
+
+    bounded = isinstance(sampling, V_PREDICTION_DDPM)
+    return sigma / (1 + sigma**2) ** 0.5 if bounded else sigma
 
 
 def next_sigma(sigma: float, sigmas: Sequence[float]) -> float:

@@ -29,13 +29,14 @@ def direction_shift(sigma: float, sigma_next: float, gradient: Tensor) -> Tensor
     return gradient * (-(sigma**2) * sigma_next / (sigma - sigma_next))
 
 
-def epsilon_shift(sigma: float, input_scale: float, gradient: Tensor) -> Tensor:
+def epsilon_shift(share: float, input_scale: float, gradient: Tensor) -> Tensor:
     """Change of the denoised latent that adds the gradient to the noise that the network predicts.
 
-    input_scale: c of the network's latent z = c x. One formula for all: 1 / sqrt(1 + sigma²) of noise, v and
-    EDM models, 1 of flow models (whose velocity then changes) and of those that are given x as it is.
+    share: of the noise in the sampler's latent, sigma. input_scale: c of the network's latent z = c x. One
+    formula for all: 1 / sqrt(1 + sigma²) of noise, v and EDM models, 1 of flow models (whose velocity then
+    changes) and of those that are given x as it is.
     """
-    return gradient * (-sigma / input_scale)
+    return gradient * (-share / input_scale)
 
 
 def normalised(unit: float, gradient: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from .correlation import follow
 Region = Literal["nearest", "box", "whole frame"]
 REACH = 0.2  # of the longer side, that a point followed by its feature may go from one frame to the next
 FEWEST = 5  # cells of a region: one cell alone has the share 1 whatever it holds
+LEAST_SIDE = 3  # cells of a box's region: those of a small one would lie within what fills it, and be alike
 _ROUNDING = 1e-6  # cells by which a box's edge may miss one
 
 
@@ -127,6 +128,28 @@ class Anchors:
             )
 
     @classmethod
+    def scattered(cls, count: int, frames: int, seed: int) -> Anchors:
+        """Points at random places of the first frame, seen there alone."""
+        generator = torch.Generator().manual_seed(seed)
+        places = torch.rand(count, 2, generator=generator, dtype=torch.float64)
+        boxes = torch.cat([places, torch.zeros_like(places)], dim=-1).expand(frames, -1, -1)
+        seen = torch.zeros(frames, count, dtype=torch.bool)
+        seen[0] = True
+        return cls(boxes, seen, tuple(f"random point {n + 1}" for n in range(count)))
+
+    def and_also(self, others: Anchors) -> Anchors:
+        """These and others of as many frames."""
+        boxes, seen = torch.cat([self.boxes, others.boxes], 1), torch.cat([self.seen, others.seen], 1)
+        return Anchors(boxes, seen, (*self.names, *others.names))
+
+    def over(self, frames: int) -> Anchors:
+        """Those of a single picture in the first of several frames; others are as they were."""
+        if len(self.seen) != 1 or frames == 1:
+            return self
+        seen = torch.cat([self.seen, self.seen.new_zeros(frames - 1, len(self.names))])
+        return Anchors(self.boxes.expand(frames, -1, -1), seen, self.names)
+
+    @classmethod
     def of(cls, value: Any, canvas: tuple[int, int]) -> Anchors:
         """From TRACKS, CHOREO_BOXES, BOUNDING_BOX or a MASK a frame; `canvas` is for what carries none."""
         if isinstance(value, BoxTracks):
@@ -166,7 +189,8 @@ class Anchors:
             regions = nearest_cells(places, grid, scaled)
         elif region == "box":
             corners = torch.cat([self.boxes[..., :2], self.boxes[..., :2]], dim=-1)
-            half = self.boxes[..., 2:] / 2
+            least = LEAST_SIDE / self.boxes.new_tensor((grid.cols, grid.rows))
+            half = torch.maximum(self.boxes[..., 2:], least) / 2
             corners = corners + torch.cat([-half, half], dim=-1)
             regions = box_cells(corners.flatten(0, 1), grid).unflatten(0, self.boxes.shape[:2])
         return terms(first, sources, self.seen, regions, grid)

@@ -9,7 +9,7 @@ Source: S²V2V, Eqs. 3 to 5. There is no official code; where the paper says not
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, get_args
 
 import torch
@@ -78,30 +78,39 @@ class SparseQuery:
 
     blocks: official names, "up_blocks.1, up_blocks.2". region: the nearest cells, the box, or (the paper's
     ablation) the whole frame. cells: of the nearest region, on the latent's grid. temperature: divides the
-    cosines. follow: find the points again by their features at the finest site, whatever is given.
+    cosines. follow: find the points again by their features at the finest site, whatever is given. scattered:
+    points of the first frame that are found so in any case.
     """
 
-    anchors: Anchors
+    anchors: Anchors | None
     region: Region = "nearest"
     cells: int = CELLS
     temperature: float = TEMPERATURE
     blocks: str = BLOCKS
     norm: Norm = "squared"
     follow: bool = False
+    scattered: Anchors | None = None
 
     def __post_init__(self) -> None:
         parse_blocks(self.blocks)
-        if not self.follow:
+        if not self.sources:
+            raise ValueError("There are no points: connect some, or set random_points above 0.")
+        if self.anchors is not None and not self.follow:
             self.anchors.require_motion()
         if self.cells < 2:
             raise ValueError(f"cells is {self.cells}; a region needs at least 2 of the latent's cells.")
         if not 1e-3 <= self.temperature <= 1e3:  # false for NaN too
             raise ValueError(f"temperature is {self.temperature}; it must lie between 0.001 and 1000.")
-        if self.region == "box" and not bool((self.anchors.boxes[..., 2:] > 0).all()):
+        if self.region == "box" and not all(bool((a.boxes[..., 2:] > 0).all()) for a in self.sources):
             raise ValueError(
                 "The region 'box' needs boxes (CHOREO_BOXES, BOUNDING_BOX or masks), but these are points "
                 "without a size: choose 'nearest'."
             )
+
+    @property
+    def sources(self) -> list[Anchors]:
+        """All points, those that were given first."""
+        return [anchors for anchors in (self.anchors, self.scattered) if anchors is not None]
 
     def select(self, sites: Sequence[Site]) -> Selection:
         """The temporal modules of the blocks."""
@@ -109,28 +118,42 @@ class SparseQuery:
 
     def check(self, reference: Grid) -> None:
         """Raise ValueError unless the points are of as many frames as the reference."""
-        if len(self.anchors.seen) != reference.frames:
-            raise ValueError(
-                f"The points have {len(self.anchors.seen)} frames, but the reference has {reference.frames}: "
-                "make both of the same frames."
-            )
+        for anchors in self.sources:
+            if len(anchors.seen) != reference.frames:
+                raise ValueError(
+                    f"The points have {len(anchors.seen)} frames, but the reference has {reference.frames}: "
+                    "make both of the same frames."
+                )
 
     def reference(self, features: Features, grid: Grid, family: str) -> S2V2V:
         """The patterns of a reference's features (of one conditioning), as a target."""
         self.check(grid)
-        patterns, anchors = {}, self.anchors
+        patterns, anchors = {}, self.settled(features).anchors
+        assert anchors is not None
         with torch.inference_mode(False), torch.no_grad():
-            if self.follow:
-                finest = max(features.values(), key=lambda feat: feat.grid.rows * feat.grid.cols)
-                assert finest.out is not None
-                anchors = anchors.followed(finest.out[0])
-                anchors.require_motion()
             for site, feat in features.items():
                 assert feat.out is not None
                 terms = anchors.terms(self.region, self.cells, grid, feat.grid)
                 seen = shares(feat.out[0], terms, self.temperature)
                 patterns[site.name] = Pattern(feat.grid, terms, seen.float().cpu().clone())
         return S2V2V(patterns, grid, family, self.temperature, self.norm)
+
+    def settled(self, features: Features) -> SparseQuery:
+        """The same with all points where they are, those that are followed by features at the finest site.
+
+        Of a reference that is read several times: by its cleanest features.
+        """
+        finest = max(features.values(), key=lambda feat: feat.grid.rows * feat.grid.cols)
+        assert finest.out is not None
+        with torch.inference_mode(False), torch.no_grad():
+            found = [
+                source.followed(finest.out[0]) if self.follow or source is self.scattered else source
+                for source in self.sources
+            ]
+        for source in found:
+            source.require_motion()
+        anchors = found[0].and_also(found[1]) if len(found) > 1 else found[0]
+        return replace(self, anchors=anchors, follow=False, scattered=None)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +24,8 @@ REACH = 44.0  # px from the canvas's centre along an axis that a path may go; le
 MIDDLE = 16.0  # the same for most starts: from there every direction is open
 GOLDEN_ANGLE = math.pi * (3 - math.sqrt(5))
 SLOW, FAST, ANY = (16.0, 32.0), (50.0, 76.0), (28.0, 52.0)  # straight lengths in px
+LONG = (60.0, 76.0)  # the same of ways that lead out from behind something
+SPEEDS = {"slow": SLOW, "fast": FAST, "occluded": LONG}
 PATTERNS = ("checks", "dots")  # the named grounds whose motion can be seen in every direction
 
 # One round of groups; the list repeats it, and each `gesture` goes through the gestures.
@@ -36,7 +39,14 @@ ROUNDS = {
         "away straight pan curved-fast straight-fast bystander static gesture"
     ),
     "motionclone": _REFERENCES,
-    "s2v2v": _REFERENCES,
+    "s2v2v": (
+        "straight curved straight-fast straight-two gesture pan straight-occluded curved "
+        "straight-two straight-slow gesture curved-fast straight-occluded grow static zoom"
+    ),
+    "s2v2v-trajectory": (
+        "straight curved straight-fast gesture straight-slow curved straight grow "
+        "curved-fast toward straight gesture curved away straight-fast static"
+    ),
     "motionpro": (
         "straight bystander curved straight-fast pan curved bystander straight-slow "
         "toward curved-fast away bystander straight static curved gesture"
@@ -49,8 +59,10 @@ def make_cases(method: str = "sg-i2v", count: int = 64, seed: int = 0, frames: i
 
     The id ends with the group: c010-pan. In `pan` and `zoom` the camera moves and the object stands on
     its ground, in `grow` the object's size changes by a factor of at most 1.3. motionclone and s2v2v
-    have the same cases: a reference clip, and a prompt that asks for another colour and shape on
-    another ground. The cases of motionpro go through the masks; a moving camera has the full one.
+    have a reference clip, and a prompt that asks for another colour and shape on another ground; in two
+    groups of s2v2v the reference shows a second object, which moves elsewhere (`two`) or hides the first
+    one half way (`occluded`). s2v2v-trajectory has only the prompt, which asks for the object itself. The
+    cases of motionpro go through the masks; a moving camera has the full one.
     """
     if method not in ROUNDS:
         known = ", ".join(ROUNDS)
@@ -104,6 +116,9 @@ def _case(draw: random.Random, method: str, number: int, angle: float, frames: i
     )
     if method == "motionpro":
         return replace(case, mask="full" if group == "pan" else MASKS[number % len(MASKS)])
+    if method == "s2v2v-trajectory":
+        look = Prompt(case.sprites[0].color, case.sprites[0].shape)
+        return replace(case, world=replace(case.world, texture=draw.choice(PATTERNS)), prompt=look)
     return case if method == "sg-i2v" else _from_reference(draw, case, group)
 
 
@@ -119,16 +134,57 @@ def _from_reference(draw: random.Random, case: Case, group: str) -> Case:
     other = Sprite(
         color=draw.choice([color for color in world.COLORS if color != sprite.color]),
         shape=draw.choice([shape for shape in world.SHAPES if shape != sprite.shape]),
-        half=_half(draw, np.array(sprite.path), group),
+        half=sprite.half if group == "grow" else _half(draw, np.array(sprite.path), group),
         path=sprite.path,
     )
+    company = _company(draw, other, sprite.color, group)
     own, its = draw.sample(PATTERNS, 2)
     return replace(
         case,
         world=replace(case.world, texture=own),
-        reference=Clip(replace(case.world, seed=draw.randrange(2**31), texture=its), (other,)),
+        reference=Clip(replace(case.world, seed=draw.randrange(2**31), texture=its), (other, *company)),
         prompt=Prompt(sprite.color, sprite.shape),
     )
+
+
+def _company(draw: random.Random, main: Sprite, color: str, group: str) -> list[Sprite]:
+    """What else the reference shows, in other colours than its object and the prompted one."""
+    path = np.array(main.path)
+    if group == "straight-two":
+        way = _clearest(draw, path, lambda: _path(draw, "straight", _any_direction(draw), len(path)))
+    elif group == "straight-occluded":
+        way = np.tile((path[0] + path[-1]) / 2, (len(path), 1))
+    else:
+        return []
+    hides = group == "straight-occluded"
+    return [
+        Sprite(
+            color=draw.choice([other for other in world.COLORS if other not in (main.color, color)]),
+            shape="square" if hides else draw.choice(world.SHAPES),
+            half=world.HALF_SIZE[1] if hides else world.HALF_SIZE[0],
+            path=tuple((round(float(x), 2), round(float(y), 2)) for x, y in way),
+            front=hides,
+        )
+    ]
+
+
+def _any_direction(draw: random.Random) -> np.ndarray:
+    angle = draw.uniform(0, 2 * math.pi)
+    return np.array([math.cos(angle), math.sin(angle)])
+
+
+def _clearest(draw: random.Random, path: np.ndarray, way: Callable[[], np.ndarray]) -> np.ndarray:
+    """The one of 200 ways [F, 2], each moved to a random place, that stays furthest from the path."""
+    best, distance = path, -1.0
+    for _ in range(200):
+        found = way()
+        middle = (found.min(0) + found.max(0)) / 2
+        room = REACH - (found.max(0) - found.min(0)) / 2
+        found = found - middle + world.CANVAS / 2 + [draw.uniform(-r, r) for r in room]
+        apart = float(np.linalg.norm(found - path, axis=1).min())
+        if apart > distance:
+            best, distance = found, apart
+    return best
 
 
 def _path(draw: random.Random, group: str, direction: np.ndarray, frames: int) -> np.ndarray:
@@ -137,8 +193,9 @@ def _path(draw: random.Random, group: str, direction: np.ndarray, frames: int) -
     if group == "zoom":
         return _zooming(draw, direction, u)
     kind, _, speed = group.partition("-")
-    low, high = {"slow": SLOW, "fast": FAST}.get("slow" if kind == "pan" else speed, ANY)
-    spread = {"toward": 4, "away": 4, "static": REACH}.get(kind, REACH if speed == "fast" else MIDDLE)
+    low, high = SPEEDS.get("slow" if kind == "pan" else speed, ANY)
+    far = REACH if speed in ("fast", "occluded") else MIDDLE
+    spread = {"toward": 4, "away": 4, "static": REACH}.get(kind, far)
     for _ in range(1000):
         path = _route(draw, kind, u, draw.uniform(low, high) * direction)
         if kind == "toward":
@@ -190,7 +247,7 @@ def _half(draw: random.Random, path: np.ndarray, group: str) -> float | tuple[fl
         scale = _scale(path)
         halves = draw.uniform(low / scale.min(), high / scale.max()) * scale
     else:
-        return round(draw.uniform(low, high), 1)
+        return round(draw.uniform(low, low + 2 if group.endswith("occluded") else high), 1)
     return tuple(round(float(half), 2) for half in halves)
 
 

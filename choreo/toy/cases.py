@@ -2,8 +2,8 @@
 
 A cases file is a JSON list. Every unknown key, wrong length, wrong type, number out of range or
 object off the canvas is refused with a sentence that names the case. `half` is one number, or one
-per frame for an object that grows. `pan`, `zoom`, `texture` and `bucket` may be left out: a still
-camera, a ground without a name, and the straight length of the target path.
+per frame for an object that grows. `pan`, `zoom`, `texture`, `bucket` and `front` may be left out: a
+still camera, a ground without a name, the straight length of the target path, and the order of the list.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Sprite:
     shape: str
     half: float | tuple[float, ...]
     path: Path2
+    front: bool = False  # drawn over all that are not, whatever the order
 
     def halves(self) -> tuple[float, ...]:
         """Half size in every frame."""
@@ -115,7 +116,7 @@ def dump(cases: list[Case]) -> list[dict[str, Any]]:
 
 
 def _known(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {key: value for key, value in items if value is not None}
+    return {key: value for key, value in items if value is not None and value is not False}
 
 
 def straight_length(path: Path2) -> float:
@@ -124,10 +125,11 @@ def straight_length(path: Path2) -> float:
 
 
 def scene(case: Case | Clip) -> world.Scene:
-    """The scene of one clip; the controlled sprite is drawn last, over the bystanders."""
+    """The scene of one clip; the controlled sprite is drawn last, over all that do not stand in front."""
+    ordered = sorted(reversed(case.sprites), key=lambda sprite: sprite.front)
     return world.Scene(
         ground=world.random_ground([case.world.seed], [case.world.texture] if case.world.texture else None),
-        sprites=[_tensors(sprite) for sprite in reversed(case.sprites)],
+        sprites=[_tensors(sprite) for sprite in ordered],
         pan=torch.tensor([case.world.pan]),
         zoom=torch.tensor([case.world.zoom]),
     )
@@ -228,7 +230,7 @@ def _sprites(entry: Any, place: str, frames: int) -> tuple[Sprite, ...]:
 
 
 def _sprite(entry: Any, place: str, frames: int) -> Sprite:
-    _keys(entry, place, ("color", "shape", "half", "path"))
+    _keys(entry, place, ("color", "shape", "half", "path"), ("front",))
     half = entry["half"]
     if isinstance(half, list | tuple):
         _length(half, f"{place}.half", frames)
@@ -241,6 +243,7 @@ def _sprite(entry: Any, place: str, frames: int) -> Sprite:
         shape=_choice(entry["shape"], f"{place}.shape", world.SHAPES),
         half=half,
         path=tuple(_point(p, f"{place}.path[{i}]") for i, p in enumerate(entry["path"])),
+        front=_flag(entry.get("front", False), f"{place}.front"),
     )
 
 
@@ -277,6 +280,12 @@ def _number(entry: Any, place: str, low: float, high: float) -> float:
 def _integer(entry: Any, place: str, low: int, high: int) -> int:
     if isinstance(entry, bool) or not isinstance(entry, int) or not low <= entry <= high:
         raise ValueError(f"{place} is {entry!r}; it must be a whole number from {low} to {high}.")
+    return entry
+
+
+def _flag(entry: Any, place: str) -> bool:
+    if not isinstance(entry, bool):
+        raise ValueError(f"{place} is {entry!r}; it must be true or false.")
     return entry
 
 

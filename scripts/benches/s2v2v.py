@@ -1,4 +1,4 @@
-"""S²V2V at AnimateDiff's real size, counted without a single number: what the energy itself takes."""
+"""S²V2V: what the energy itself takes at AnimateDiff's real size, and what the inversion loses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from choreo.host.gradient import single_pass
 from choreo.targets.regions import Anchors
 from choreo.targets.s2v2v import CELLS, S2V2V, Pattern, SparseQuery
 
-from . import Figure, Skipped, animatediff, counting
+from . import Figure, Skipped, animatediff, counting, round_trip
 
 POINTS = 4
 SHARE_LIMIT = 0.02  # of a guided step
@@ -68,9 +68,10 @@ class RealSize:
 
 
 def measure(device: str) -> Iterator[Figure | Skipped]:
-    """The energy beside a guided step. device: counts need none."""
+    """The energy beside a guided step, and videos inverted and sampled again. device: none is needed."""
     real = RealSize()
     guided, energy = counting.everything(real.guided), counting.everything(real.energy)
     yield Figure("s2v2v/guided", guided / 1e12, "operations of a guided pass, 16 frames of 512 x 512", "T")
     name, meaning = "s2v2v/energy", f"operations, energy of {POINTS} points / guided pass"
     yield Figure(name, energy / guided, meaning, limit=SHARE_LIMIT)
+    yield from round_trip.measure()

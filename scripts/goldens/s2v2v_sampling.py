@@ -1,18 +1,19 @@
-"""`s2v2v_sampling`: how a gradient changes the prediction, inversion and its way back.
-
-The noise tables of VideoCrafter2 and CogVideoX in the file are those models' own business.
-"""
+"""`s2v2v_sampling`: how a gradient changes the prediction, inversion and its way back, models' own levels."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
+from comfy import model_sampling as host
+from comfy.samplers import ddim_scheduler
 from torch import Tensor
 
+from choreo.models.scaled_sampling import ScaledSampling
+from choreo.steering.guides import input_scale
 from choreo.steering.inversion import Method, invert, timesteps
 from choreo.steering.rules import epsilon_shift
-from choreo.steering.schedules import stable_diffusion_sigmas
+from choreo.steering.schedules import own_sigmas, stable_diffusion_sigmas, zero_terminal_alphas
 
 from . import Difference, compare
 
@@ -24,24 +25,65 @@ METHODS: dict[str, tuple[Method, int]] = {
 
 
 def check(meta: dict[str, Any], tensors: dict[str, Tensor]) -> list[Difference]:
-    return _guide(meta, tensors) + _inversion(meta, tensors)
+    return [
+        *_videocrafter2(meta, tensors),
+        *_cogvideox(meta, tensors),
+        *_guide(meta, tensors),
+        *_inversion(meta, tensors),
+    ]
+
+
+def _videocrafter2(meta: dict[str, Any], tensors: dict[str, Tensor]) -> list[Difference]:
+    """The levels, what the network is given at each, and the official steps by the host's ddim_uniform."""
+    limit, sampling = meta["tolerance"]["rel"], ScaledSampling()
+    sigmas: Any = sampling.sigmas
+    found = [
+        compare("vc2.scale", sampling.scales, tensors["vc2.scale"], "rel", limit),
+        compare("vc2.sigma", sigmas, tensors["vc2.sigma"], "rel", limit),
+        compare("vc2.c_in", sampling.input_scale(sigmas), tensors["vc2.c_in"], "rel", limit),
+    ]
+    for name, steps in meta["vc2"].items():
+        times = sampling.timestep(torch.as_tensor(ddim_scheduler(sampling, len(steps))[:-1]))
+        wrong = float(times.tolist() != steps[::-1])
+        found.append(Difference(f"vc2.{name}", wrong, wrong, wrong, 0.0))
+    return found
+
+
+def _cogvideox(meta: dict[str, Any], tensors: dict[str, Tensor]) -> list[Difference]:
+    """alpha_bar by the shift of each model; of 5B, whose shift is none, also the host's own."""
+    found, limit = [], meta["tolerance"]["rel"]
+    for name, shift in (("cog_2b", 3.0), ("cog_5b", 1.0)):
+        key = f"{name}.alphas_cumprod"
+        found.append(compare(key, zero_terminal_alphas(shift), tensors[key], "rel", limit))
+    levels = own_sigmas(host.ModelSamplingDiscrete(zsnr=True))
+    assert levels is not None
+    alphas = 1 / (1 + levels.double() ** 2)
+    return [*found, compare("cog_5b by the host", alphas, tensors["cog_5b.alphas_cumprod"], "rel", limit)]
+
+
+# Models' kinds in the file: the host's class of such a prediction.
+PREDICTIONS: dict[str, Any] = {
+    "vp": host.EPS,
+    "vp by v": host.V_PREDICTION,
+    "vp by EDM": host.EDM,
+    "vp_raw": host.V_PREDICTION_DDPM,
+    "flow_velocity": host.CONST,
+}
 
 
 def _guide(meta: dict[str, Any], tensors: dict[str, Tensor]) -> list[Difference]:
-    """The denoised picture with the gradient in the noise, by the factor of the network's latent."""
+    """The denoised picture with the gradient in the noise, by what the host gives the network."""
     found, limit = [], meta["tolerance"]["rel"]
     gradient = meta["guide"]["eta"] * tensors["guide.grad_x"]
     for sigma in meta["guide"]["sigmas"]:
-        scales = {
-            "vp": (1 + sigma**2) ** -0.5,
-            "vp_raw": 1.0,
-            "flow_exact": 1 - sigma,
-            "flow_velocity": 1.0,
-        }
+        scales = {"flow_exact": 1 - sigma}
+        for kind, prediction in PREDICTIONS.items():
+            sampling = type("Sampling", (prediction,), {"sigma_data": 1.0})()
+            scales[kind] = input_scale(sampling, sigma)
         for kind, scale in scales.items():
-            name = f"guide.{kind}_{str(sigma).replace('.', 'p')}"
+            name = f"guide.{kind.split()[0]}_{str(sigma).replace('.', 'p')}"
             ours = tensors["guide.denoised"] + epsilon_shift(sigma, scale, gradient)
-            found.append(compare(name, ours, tensors[name], "rel", limit))
+            found.append(compare(f"{name} ({kind})", ours, tensors[name], "rel", limit))
     return found
 
 

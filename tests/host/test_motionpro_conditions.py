@@ -148,7 +148,7 @@ def test_a_camera_that_goes_too_far_warns(server):
     assert warning in server.log_text()
     again = {"made": camera(moves="pan left 91")}
     run = server.run({**again, "look": {"class_type": "ProbeValue", "inputs": {"value": ["made", 0]}}})
-    assert run.lines["made"].startswith(warning)
+    assert run.told.lines["made"].startswith(warning)
 
 
 def test_refusals_of_camera_paths(server):

@@ -79,11 +79,29 @@ def test_every_region_and_kind_of_points_steers_in_its_own_way(server: Server, p
         {"points": [BOXES, 2]},
         {"norm": "absolute", "temperature": 1.0},
         {"follow": "by features"},
+        {"random_points": 2},
+        {"points": [BOXES, 2], "random_points": 2},
+        {"levels": 2},
+        {"noise": "inverted"},
     ):
         found.add(digest(server, change(prompt, TARGET, **settings)))
-    assert len(found) == 6
+    assert len(found) == 10
     centres = [digest(server, change(prompt, TARGET, points=[BOXES, out])) for out in (0, 1)]
     assert centres[0] == centres[1]  # boxes, and their centres as tracks
+
+
+def test_boxes_alone_are_a_reference(server: Server, prompt: Prompt) -> None:
+    """The video of the boxes in place of a clip; its texture is seen by the network."""
+    graph = change(prompt, TARGET, points=[BOXES, 0], region="box", reference=["drawn", 0])
+    graph["pocket"] = {"class_type": "ChoreoLoadPocketModel", "inputs": {"model": "pocket-svd"}}
+    encoded = {"pixels": ["video", 0], "vae": ["pocket", 2]}
+    graph["drawn"] = {"class_type": "VAEEncode", "inputs": encoded}
+    inputs = {"boxes": [BOXES, 0], "texture": 0.0, "seed": 0}
+    graph["video"] = {"class_type": "ChoreoBoxVideo", "inputs": inputs}
+    found = {digest(server, change(graph, "video", texture=texture)) for texture in (0.0, 0.8)}
+    assert len(found) == 2 and digest(server, change(graph, STEER, strength=0.0)) not in found
+    error = server.run(change(graph, BOXES, frames=3)).error
+    assert error is not None and "has 3 frames, but the latent has 4" in error.message
 
 
 def test_a_saved_target_guides_as_the_one_it_was_saved_from(server: Server, prompt: Prompt) -> None:
@@ -102,6 +120,16 @@ def test_a_saved_target_guides_as_the_one_it_was_saved_from(server: Server, prom
         "inputs": {"target": ["load", 0], "sigma": 0.0, "seed": 0},
     }
     assert len(server.run(graph).outputs["look"]["images"]) == 4
+
+
+def test_random_points_need_no_others(server: Server, prompt: Prompt) -> None:
+    alone = change(prompt, TARGET, random_points=3)
+    del alone[TARGET]["inputs"]["points"]
+    other = change(alone, TARGET, seed=8)
+    assert len({digest(server, graph) for graph in (alone, other, prompt)}) == 3
+    del other[TARGET]["inputs"]["random_points"]
+    error = server.run(other).error
+    assert error is not None and "There are no points" in error.message
 
 
 @pytest.mark.parametrize(

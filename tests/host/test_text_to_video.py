@@ -14,7 +14,8 @@ from scripts.client import Prompt
 from scripts.server import Server
 from tests.host.test_animatediff import LATENT, LOADER, SAMPLER, SD15, change
 from tests.host.test_animatediff import digest as digest  # noqa: PLC0414
-from tests.model.tiny_unet3d import in_diffusers_names, official
+from tests.model.tiny_unet3d import in_diffusers_names, official, open_clip
+from workflow import load
 
 DECODED, TARGET, STEER = "5", "6", "7"
 
@@ -36,6 +37,7 @@ def files(server: Server) -> None:
     }
     vae = load_file(pocket.FOLDER / "pocket-vae.safetensors")
     whole |= {f"first_stage_model.{key}": weight for key, weight in vae.items()}
+    whole |= {f"cond_stage_model.model.{key}": weight for key, weight in open_clip().items()}
     torch.save({"state_dict": whole, "global_step": 7}, checkpoints / "model.ckpt")
 
 
@@ -104,6 +106,48 @@ def test_motionclone_steers_it(prompt, digest):
     assert digest(change(graph, STEER, strength=0.0)) == plain
 
 
+def small(twin: str) -> dict[str, Any]:
+    """An example with this module's files in it, four small frames and two steps."""
+    graph = load(twin)
+    for node in graph.values():
+        inputs = node["inputs"]
+        sizes = {"width": 128, "height": 64, "batch_size": 4, "frames": 4, "steps": 2}
+        inputs |= {key: v for key, v in sizes.items() if isinstance(inputs.get(key), int)}
+        if node["class_type"] == "ChoreoReferenceVideo":
+            inputs["file"] = "sprites.mp4 [choreo]"
+        if inputs.get("seeds") == "moving":  # nothing is large enough to be seen moving
+            inputs |= {"seeds": "grid"}
+    return graph
+
+
+def test_the_example_of_videocrafter2_runs_with_its_small_file(server):
+    """The whole page: its file gives model, words and VAE; boxes become video, points, regions and noise."""
+    graph = small("s2v2v-videocrafter2")
+    run = server.run(graph)
+    assert run.error is None and not run.told.blocked, run.error
+    assert len(run.outputs["8"]["images"]) == 4
+    (video,) = (
+        value for node in run.outputs.values() for value in node.get("images", ()) if "mp4" in str(value)
+    )
+    assert len(server.fetch(video)) > 1000
+
+
+def test_the_example_of_zeroscope_runs_with_its_small_file(server):
+    """As on the page; words and VAE, which have files of their own there, are VideoCrafter2's here."""
+    graph = small("s2v2v-zeroscope")
+    graph["1"]["inputs"]["file"] = "zeroscope.safetensors"
+    graph["3"] = {**graph["1"], "inputs": {**graph["1"]["inputs"], "file": "model.ckpt"}}
+    del graph["2"]
+    for node in graph.values():
+        swap = {("2", 0): ["3", 1], ("3", 0): ["3", 2]}
+        node["inputs"] = {
+            key: swap.get(tuple(v), v) if isinstance(v, list) else v for key, v in node["inputs"].items()
+        }
+    run = server.run(graph)
+    assert run.error is None and not run.told.blocked, run.error
+    assert len(run.outputs["10"]["images"]) == 4  # the points over the reference
+
+
 @pytest.mark.parametrize(
     "file, message",
     [
@@ -118,7 +162,32 @@ def test_bad_files_give_their_sentence_and_harm_nothing(server, prompt, digest, 
     assert message in run.error.message and digest(prompt) == before
 
 
-def test_a_unet_alone_draws_and_only_what_needs_its_vae_is_left_out(server, prompt):
-    """The page shows the sentence of the blocked node; the history keeps no word of it."""
-    run = server.run(decoded(prompt))
+def test_videocrafter2_draws_what_its_own_text_encoder_says(prompt, digest):
+    graph = change(prompt, LOADER, file="model.ckpt")
+    for key, text in (("yes", "a cat turns its head"), ("no", "")):
+        graph[key] = {"class_type": "CLIPTextEncode", "inputs": {"clip": [LOADER, 1], "text": text}}
+    graph = change(graph, SAMPLER, positive=["yes", 0], negative=["no", 0])
+    assert digest(graph) != digest(change(graph, "yes", text="a dog"))
+
+
+@pytest.mark.parametrize(
+    "kind, inputs, message",
+    [
+        (
+            "VAEDecode",
+            {"samples": [SAMPLER, 0], "vae": [LOADER, 2]},
+            "UNet alone and holds no VAE: use Load VAE",
+        ),
+        ("CLIPTextEncode", {"clip": [LOADER, 1], "text": "a cat"}, "holds no text encoder: use Load CLIP"),
+    ],
+)
+def test_a_unet_alone_draws_and_only_what_needs_more_is_left_out(server, prompt, kind, inputs, message):
+    """The page is told in a sentence which node was left out and why; the run is none the worse."""
+    graph = change(prompt, SAMPLER)
+    graph["needs"] = {"class_type": kind, "inputs": inputs}
+    shown = {"VAEDecode": ("PreviewImage", "images"), "CLIPTextEncode": ("ProbeValue", "value")}[kind]
+    graph["shown"] = {"class_type": shown[0], "inputs": {shown[1]: ["needs", 0]}}
+    run = server.run(graph)
     assert run.error is None and set(run.outputs) == {"probe"}
+    (blocked,) = run.told.blocked
+    assert (blocked.node_id, blocked.node_type) == ("needs", kind) and message in blocked.message

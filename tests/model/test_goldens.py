@@ -26,7 +26,7 @@ def load(name: str):
         ("animatediff_tiny", 36),
         ("sparsectrl_tiny", 5),
         ("s2v2v_math", 29),
-        ("s2v2v_sampling", 16),
+        ("s2v2v_sampling", 27),
         ("freetraj_noise", 16),
         ("motionpro_conditions", 55),
     ],

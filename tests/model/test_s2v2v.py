@@ -156,3 +156,19 @@ def test_the_papers_timestep_is_nearly_without_noise(animatediff, studio):
     assert noise_level(studio.model.get_model_object("model_sampling"), 1) == pytest.approx(0.04131, rel=1e-3)
     with pytest.raises(ValueError, match="timestep is 1000"):
         noise_level(own, 1000)
+
+
+def test_where_no_picture_is_left_the_push_has_a_bound(target):
+    """CogVideoX's first level, and flow's: the noise there has no picture to be told from."""
+    from comfy import model_sampling as host
+
+    from choreo.steering.guides import Guide
+
+    gradient = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    sampling = type("Sampling", (host.ModelSamplingDiscrete, host.V_PREDICTION_DDPM), {})(zsnr=True)
+    flow = type("Sampling", (host.ModelSamplingDiscreteFlow, host.CONST), {})()
+    for kind, sigma, size in ((sampling, float(sampling.sigma_max), 1.0), (flow, 1.0, 1.0), (flow, 0.5, 0.5)):
+        push = Guide(target, end=1.0, warm_up=0, cool_down=0).push(kind, sigma, [sigma, 0.0])
+        moved = push.shift(gradient, sigma, 0.0, kind).square().mean().sqrt()
+        assert push.normalised and float(moved) == pytest.approx(0.1 * size, rel=1e-3)
+    assert float(sampling.sigma_max) > 4000

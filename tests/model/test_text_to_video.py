@@ -14,6 +14,8 @@ from tests.model.tiny_unet3d import (
     in_diffusers_names,
     manifest,
     official,
+    open_clip,
+    open_clip_encoded,
 )
 
 
@@ -286,3 +288,24 @@ def test_videocrafter2s_file_gives_its_vae_too(videocrafter):
     loaded = text_to_video.load({"module": contents, "epoch": 3})
     assert torch.equal(videocrafter.sample(loaded.model), videocrafter.sample())
     assert loaded.vae.decode(torch.zeros(1, 4, 4, 4)).shape == (1, 32, 32, 3) and loaded.clip is None
+
+
+def test_videocrafter2s_text_encoder_is_openclips_without_its_last_block():
+    from choreo.models.text_to_video import _clip
+
+    weights = open_clip()
+    clip = _clip({f"cond_stage_model.model.{key}": weight for key, weight in weights.items()}, None)
+    tokens = clip.tokenize("a cat turns its head")
+    numbers = [number for number, _ in tokens["h"][0]]
+    assert len(numbers) == 77 and numbers[0] == 49406 and numbers[-1] == 0
+    encoded = clip.encode_from_tokens(tokens)
+    assert encoded.shape == (1, 77, CONTEXT)
+    assert close(encoded[0].float(), open_clip_encoded(weights, numbers), 1e-3)
+    assert not close(clip.encode_from_tokens(clip.tokenize("a dog"))[0].float(), encoded[0].float(), 1e-2)
+
+
+def test_a_text_encoder_of_another_kind_is_refused():
+    from choreo.models.text_to_video import _clip
+
+    with pytest.raises(ValueError, match="has no 'token_embedding.weight', so it is no OpenCLIP"):
+        _clip({"cond_stage_model.model.ln_final.weight": torch.ones(8)}, None)

@@ -176,3 +176,53 @@ def sinusoid(values: Tensor) -> Tensor:
     half = WIDTHS[0] // 2
     angles = values[:, None] * 10000 ** (-torch.arange(half) / half)
     return torch.cat([angles.cos(), angles.sin()], 1)
+
+
+def open_clip(width: int = CONTEXT, seed: int = 3) -> dict[str, Tensor]:
+    """Random weights (exact in float16) of OpenCLIP ViT-H's text encoder at tiny width, in official names."""
+    g, wide = torch.Generator().manual_seed(seed), 4 * width
+    shapes = {
+        "positional_embedding": (77, width),
+        "token_embedding.weight": (49408, width),
+        "text_projection": (width, width),
+        "ln_final.weight": (width,),
+        "ln_final.bias": (width,),
+    }
+    for n in range(24):
+        block = f"transformer.resblocks.{n}"
+        for norm in ("ln_1", "ln_2"):
+            shapes |= {f"{block}.{norm}.weight": (width,), f"{block}.{norm}.bias": (width,)}
+        for name, rows, columns in (
+            ("attn.in_proj_", 3 * width, width),
+            ("attn.out_proj.", width, width),
+            ("mlp.c_fc.", wide, width),
+            ("mlp.c_proj.", width, wide),
+        ):
+            shapes |= {f"{block}.{name}weight": (rows, columns), f"{block}.{name}bias": (rows,)}
+    weights = {key: _random(key, torch.Size(shape), g).half().float() for key, shape in shapes.items()}
+    return {**weights, "logit_scale": torch.tensor(4.6)}
+
+
+def open_clip_encoded(weights: dict[str, Tensor], tokens: list[int], heads: int = 1) -> Tensor:
+    """What VideoCrafter2 is told of a text: all blocks but the last, and the final norm; [L, width]."""
+    w = weights
+
+    def norm(name: str, x: Tensor) -> Tensor:
+        return F.layer_norm(x, x.shape[-1:], w[f"{name}.weight"], w[f"{name}.bias"])
+
+    x = w["token_embedding.weight"][tokens] + w["positional_embedding"]
+    for n in range(23):
+        block = f"transformer.resblocks.{n}"
+        h = F.linear(
+            norm(f"{block}.ln_1", x), w[f"{block}.attn.in_proj_weight"], w[f"{block}.attn.in_proj_bias"]
+        )
+        q, k, v = (part.unflatten(-1, (heads, -1)).transpose(0, 1) for part in h.chunk(3, -1))
+        later = torch.ones(len(x), len(x)).triu(1).bool()
+        seen = (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).masked_fill(later, -torch.inf).softmax(-1) @ v
+        seen = seen.transpose(0, 1).flatten(1)
+        x = x + F.linear(seen, w[f"{block}.attn.out_proj.weight"], w[f"{block}.attn.out_proj.bias"])
+        h = F.gelu(
+            F.linear(norm(f"{block}.ln_2", x), w[f"{block}.mlp.c_fc.weight"], w[f"{block}.mlp.c_fc.bias"])
+        )
+        x = x + F.linear(h, w[f"{block}.mlp.c_proj.weight"], w[f"{block}.mlp.c_proj.bias"])
+    return norm("ln_final", x)

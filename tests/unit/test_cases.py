@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from choreo.metrics.tracker import track
 from choreo.toy.case_set import ROUNDS, make_cases, training_case
 from choreo.toy.cases import MASKS, Case, boxes, dump, load_cases, parse_cases, start_image, truth
 from choreo.toy.world import COLORS, TEXTURES
@@ -110,6 +111,7 @@ def at(*keys: Any, value: Any) -> Callable[[list[Any]], None]:
         (at(0, "sprites", 0, "half", value="big"), r"Case c001: sprites\[0\].half is 'big'"),
         (at(0, "sprites", 0, "color", value="teal"), "Case c001: .*color is 'teal'; it must be one of red"),
         (at(0, "sprites", 0, "shape", value="star"), "Case c001: .*shape is 'star'"),
+        (at(0, "sprites", 0, "front", value=1), r"Case c001: .*front is 1; it must be true or false"),
         (at(0, "sprites", value=[]), "Case c001: sprites must be a list of at least one"),
         (at(0, "world", "pan", value=[0, math.inf]), "Case c001: world.pan is inf"),
         (at(0, "bucket", value=True), "Case c001: bucket is True"),
@@ -156,7 +158,8 @@ def test_generated_groups_are_what_their_names_say(method: str) -> None:
     cases = make_cases(method, count=96)
     groups = {group_of(case) for case in cases}
     assert groups >= {"straight", "straight-slow", "straight-fast", "curved", "curved-fast", "static"}
-    assert groups >= {"pan", "stop", "reverse", "circle"}
+    assert groups >= {"stop", "reverse", "circle"}
+    assert ("pan" in groups) == (method != "s2v2v-trajectory")
     assert len([g for g in map(group_of, cases) if g.startswith(("straight", "curved"))]) >= len(cases) / 2
     assert ("zoom" in groups) == (method in ("motionclone", "s2v2v"))
     for case in cases:
@@ -195,8 +198,13 @@ def test_only_boxes_and_zooms_ask_for_growth_and_by_a_third_at_most() -> None:
     for method in ROUNDS:
         cases = make_cases(method)
         grown = [case for case in cases if len(set(case.sprites[0].halves())) > 1]
-        wanted = {"sg-i2v": "grow", "motionpro": None}.get(method, "zoom")
-        assert [group_of(case) for case in grown] == [wanted] * (4 if wanted else 0)
+        wanted = {
+            "sg-i2v": {"grow"},
+            "s2v2v-trajectory": {"grow"},
+            "motionpro": set(),
+            "s2v2v": {"grow", "zoom"},
+        }.get(method, {"zoom"})
+        assert {group_of(case) for case in grown} == wanted and len(grown) == 4 * len(wanted)
         growing += grown
     changes = [case.sprites[0].halves()[-1] / case.sprites[0].halves()[0] for case in growing]
     assert all(1.1 < max(c, 1 / c) <= 1.3001 for c in changes)
@@ -209,7 +217,6 @@ def test_only_boxes_and_zooms_ask_for_growth_and_by_a_third_at_most() -> None:
 @pytest.mark.parametrize("method", ["motionclone", "s2v2v"])
 def test_a_reference_gives_the_motion_and_nothing_else(method: str) -> None:
     cases = make_cases(method)
-    assert make_cases("s2v2v") == make_cases("motionclone")  # so that figures can be compared
     for case in cases:
         reference, prompt = case.reference, case.prompt
         assert reference and prompt and case.mask is None
@@ -220,7 +227,33 @@ def test_a_reference_gives_the_motion_and_nothing_else(method: str) -> None:
         assert {reference.world.texture, case.world.texture} <= {"checks", "dots"}
         assert reference.world.pan == case.world.pan
     assert len({(c.reference.sprites[0].color, c.color) for c in cases if c.reference}) > 15
-    assert 8 <= len([case for case in cases if group_of(case) == "pan"]) <= 16
+    assert len([case for case in cases if group_of(case) == "pan"]) == (8 if method == "motionclone" else 4)
+
+
+def test_references_of_s2v2v_show_company_that_moves_elsewhere_or_hides_the_object() -> None:
+    cases = make_cases("s2v2v")
+    for name in ("straight-two", "straight-occluded"):
+        group = [case for case in cases if group_of(case) == name]
+        assert len(group) == 8
+        for case in group:
+            assert case.reference and case.prompt and len(case.sprites) == 1
+            main, other = case.reference.sprites
+            assert len({main.color, other.color, case.prompt.color}) == 3
+            apart = np.linalg.norm(np.array(main.path) - other.path, axis=1)
+            shown = track(truth(case.reference), main.color)
+            if name == "straight-two":
+                assert apart.min() > main.halves()[0] + 11 and np.ptp(other.path, axis=0).max() > 15
+                assert shown.found.all()
+            else:
+                assert shown.found[[0, -1]].all() and shown.area.min() < 0.35 * shown.area[0]
+    alone = [case for case in cases if not group_of(case).endswith(("two", "occluded"))]
+    assert all(case.reference and len(case.reference.sprites) == 1 for case in alone)
+
+
+def test_trajectories_ask_for_the_object_by_words_on_a_named_ground() -> None:
+    for case in make_cases("s2v2v-trajectory"):
+        assert case.prompt and case.reference is None and case.world.texture in ("checks", "dots")
+        assert (case.prompt.color, case.prompt.shape) == (case.sprites[0].color, case.sprites[0].shape)
 
 
 def test_brushes_go_through_the_masks_in_every_group() -> None:
@@ -248,7 +281,7 @@ def test_longer_clips_have_cases_too() -> None:
 
 
 def test_an_unknown_method_is_refused() -> None:
-    with pytest.raises(ValueError, match="'dragging'; choose one of sg-i2v, motionclone, s2v2v, motionpro"):
+    with pytest.raises(ValueError, match="'dragging'; choose one of sg-i2v, motionclone, s2v2v"):
         make_cases("dragging")
 
 

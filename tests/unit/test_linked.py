@@ -205,3 +205,34 @@ def test_many_tracks_are_points_of_one_object():
 def test_linked_data_that_makes_more_than_a_megabyte_is_refused():
     with pytest.raises(ValueError, match=r"a drawing of \d{7} characters, but at most 1000000 are read"):
         adopted("strokes", "", crowd(60, 1000), W, H, 1000)
+
+
+def detected(frames: list[list[tuple[str, int, int]]]) -> list[list[dict]]:
+    """A detector's boxes of 20 x 20 pixels, (label, x, y) each, by falling score."""
+    return [
+        [{**box(x, y, 20, 20), "label": label, "score": 0.9 - 0.1 * n} for n, (label, x, y) in enumerate(row)]
+        for row in frames
+    ]
+
+
+def test_a_detectors_boxes_are_told_apart_by_where_they_are():
+    """Two people that pass a dog and change their places in the list; one is hidden in between."""
+    frames = [
+        [("person", 0, 0), ("person", 100, 0), ("dog", 50, 50)],
+        [("person", 95, 0), ("dog", 50, 52), ("person", 8, 0)],
+        [("dog", 50, 54), ("person", 88, 0)],
+        [("person", 24, 0), ("person", 80, 0), ("dog", 50, 56), ("person", 170, 60)],
+    ]
+    linked = read_linked(detected(frames), (W, H))
+    assert linked.names == ("person", "person", "dog", "person")
+    centres = (linked.boxes[..., 0] * W - 10).round().long()
+    assert centres.T.tolist() == [[0, 8, 8, 24], [100, 95, 88, 80], [50] * 4, [170] * 4]
+    assert linked.seen.T.tolist() == [[True, True, False, True], [True] * 4, [True] * 4, [False] * 3 + [True]]
+    assert (linked.boxes[:, 2, 1] * H - 10).round().tolist() == [50, 52, 54, 56]
+
+
+def test_boxes_of_an_editor_keep_their_order():
+    frames = [[box(0, 0, 20, 20), box(100, 0, 20, 20)], [box(100, 0, 20, 20), box(0, 0, 20, 20)]]
+    linked = read_linked(frames, (W, H))
+    assert (linked.boxes[..., 0] * W - 10).round().tolist() == [[0, 100], [100, 0]]
+    assert read_linked(detected([[], [("", 30, 0)]]), (W, H)).seen.tolist() == [[False], [True]]

@@ -113,6 +113,25 @@ def test_what_leaves_the_picture_is_hidden():
     assert not tracks.visibility[~torch.tensor(inside), 0].any() and tracks.visibility[0, 0]
 
 
+def sky(f):
+    """A disc that goes right over an even ground with the noise of a camera."""
+    x, y = plane()
+    ground = np.broadcast_to([0.3, 0.5, 0.9], (SIZE, SIZE, 3))
+    disc = (x - 20 - 3 * f) ** 2 + (y - 70) ** 2 < 100
+    noise = np.random.default_rng(f).normal(size=(SIZE, SIZE, 3)) / 255
+    return np.where(disc[..., None], [0.9, 0.7, 0.1], ground) + noise
+
+
+def test_an_empty_sky_is_not_followed_and_no_seed_lies_in_it():
+    frames = clip(sky)
+    tracks = follow(frames, [(60.5, 25.5), (28.5, 70.5)])
+    assert tracks.visibility.sum(0).tolist() == [1, FRAMES]
+    truth = np.array([[28.5 + 3 * f, 70.5] for f in range(FRAMES)])
+    assert errors(tracks, np.stack([truth, truth], 1))[:, 1].max() < 1
+    seeds = seed_points("moving", (frames.numpy().clip(0, 1) * 255).astype(np.uint8), 6)
+    assert (np.linalg.norm(seeds - [20, 70], axis=1) < 12).all()
+
+
 def test_keys_in_later_frames_are_kept_and_frames_before_are_hidden():
     path = torch.zeros(FRAMES, 1, 2, dtype=torch.float64)
     seen = torch.zeros(FRAMES, 1, dtype=torch.bool)

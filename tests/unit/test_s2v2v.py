@@ -157,9 +157,43 @@ def test_a_feature_is_followed_where_it_goes():
     assert (follow(feature, 0, 10, reach=1)[3] - torch.tensor([4.0, 2.0])).abs().max() <= 1
 
 
+def test_random_points_are_followed_by_their_features_beside_those_that_are_given():
+    scattered = Anchors.scattered(3, LATENT.frames, seed=5)
+    assert torch.equal(scattered.boxes, Anchors.scattered(3, LATENT.frames, seed=5).boxes)
+    assert scattered.seen.sum(0).tolist() == [1, 1, 1]
+    alone = made(SparseQuery(None, scattered=scattered))
+    both = made(SparseQuery(anchors(2), scattered=scattered))
+    given = made(SparseQuery(anchors(2)))
+    assert [len(t.patterns["up.2.0"].terms) for t in (alone, both, given)] == [12, 20, 8]
+    assert energy(both, 1) == pytest.approx(energy(alone, 1) + energy(given, 1), rel=1e-5)
+
+
+def test_points_are_followed_once_for_readings_of_several_levels():
+    query = SparseQuery(anchors(2), follow=True, scattered=Anchors.scattered(1, LATENT.frames, 0))
+    clean, noisy = (features(query.select(SITES), seed) for seed in (0, 1))
+    settled = query.settled(clean)
+    levels = [settled.reference(found, LATENT, "AnimateDiff") for found in (clean, noisy)]
+    cells = [target.patterns["up.2.0"].terms.cells for target in levels]
+    assert torch.equal(*cells) and settled.sources == [settled.anchors]
+    alone = query.reference(noisy, LATENT, "AnimateDiff").patterns["up.2.0"].terms.cells
+    assert not torch.equal(alone, cells[0])
+
+
+def test_points_of_one_picture_are_in_the_first_frame():
+    box = {"x": 16, "y": 8, "width": 32, "height": 16}
+    clicked = Anchors.of(box, (128, 96)).over(LATENT.frames)
+    assert clicked.seen[:, 0].tolist() == [True, False, False, False, False]
+    assert clicked.boxes[3, 0].tolist() == [0.25, 16 / 96, 0.25, 16 / 96]
+    assert len(made(SparseQuery(clicked, follow=True)).patterns["up.2.0"].terms) == 4
+    moving = anchors(1)
+    assert moving.over(7) is moving
+
+
 @pytest.mark.parametrize(
     "make, message",
     [
+        (lambda: SparseQuery(None), "There are no points"),
+        (lambda: SparseQuery(anchors(), region="box", scattered=Anchors.scattered(1, 5, 0)), "needs boxes"),
         (
             lambda: SparseQuery(anchors(1, hidden=ONCE)),
             "No point is seen in two of the 5 frames",
@@ -221,6 +255,16 @@ def test_broken_files_are_refused(tmp_path, changes, tensors):
     save_file(held, tmp_path / "a.safetensors", metadata={"choreo": story})
     with pytest.raises(ValueError, match="a.safetensors is damaged"):
         files.read(tmp_path / "a.safetensors")
+
+
+def test_the_region_of_a_small_box_is_three_cells_wide_and_high():
+    small, grid = anchors(size=0.01), LATENT.coarser(2)
+    for size, side in ((1, LATENT), (2, grid)):
+        cells = small.terms("box", 49, LATENT, LATENT.coarser(size)).cells
+        assert cells is not None and cells.shape[-1] == 9 and (cells >= 0).all()
+        rows = cells // side.cols
+        assert (rows.amax(-1) - rows.amin(-1) == 2).all() and (cells[:, 2] - cells[:, 0] == 2).all()
+    assert made(SparseQuery(small, region="box")).patterns["up.2.0"].shares.shape[-1] == 9
 
 
 def test_points_come_from_tracks_boxes_and_a_detectors_boxes():
