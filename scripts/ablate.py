@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import host as hosts
 import motionclone
+import s2v2v
 from evaluate import METHODS, positive, prompt_for
 from farm import Clips, Farm, RunFailed, guarded
 from workflow import load, value_of
@@ -81,10 +82,42 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
         "down_blocks.1": {"blocks": "down_blocks.1"},
         "precise prompt of the reference": {"Reference's own prompt.text": motionclone.reference_words},
     },
+    "s2v2v": {
+        "as shipped": {},
+        "the paper's values": {"blocks": "up_blocks.1, up_blocks.2", "temperature": 10.0, "strength": 1.0},
+        "dense points": s2v2v.EVERYWHERE,
+        "whole frames": {"region": "whole frame"},
+        "dense points and whole frames": s2v2v.DENSE,
+        "up_blocks.1": {"blocks": "up_blocks.1"},
+        "up_blocks.3": {"blocks": "up_blocks.3"},
+        "up_blocks.2, up_blocks.3": {"blocks": "up_blocks.2, up_blocks.3"},
+        "strength 3": {"strength": 3.0},
+        "strength 30": {"strength": 30.0},
+        "end 0.5": {"end": 0.5},
+        "temperature 1, strength 0.1": {"temperature": 1.0, "strength": 0.1},
+        "cells 25": {"cells": 25},
+        "cells 100": {"cells": 100},
+        "timestep 400": {"timestep": 400},
+        "norm absolute": {"norm": "absolute"},
+        "follow by features": {"follow": "by features"},
+    },
+    "s2v2v-trajectory": {
+        "as shipped": {},
+        "the paper's values": {"blocks": "up_blocks.1, up_blocks.2", "temperature": 10.0, "strength": 1.0},
+        "whole frames": {"region": "whole frame"},
+        "nearest cells": {"region": "nearest"},
+        "up_blocks.3": {"blocks": "up_blocks.3"},
+        "up_blocks.2, up_blocks.3": {"blocks": "up_blocks.2, up_blocks.3"},
+        "strength 3": {"strength": 3.0},
+        "strength 30": {"strength": 30.0},
+        "texture in the boxes": {"texture": 1.0},
+    },
 }
 WEIGHTS = {
     "sg-i2v": ("pocket-svd", "pocket-vae"),
-    "motionclone": ("pocket-animatediff", "pocket-mm", "pocket-vae"),
+    **dict.fromkeys(
+        ("motionclone", "s2v2v", "s2v2v-trajectory"), ("pocket-animatediff", "pocket-mm", "pocket-vae")
+    ),
 }
 COLUMNS = (
     "row",

@@ -6,8 +6,9 @@
 
 Every case runs guided and unguided (the same graph with zero iterations or strength) from one start image
 or reference, noise and motion bucket, and once more with the method's ablation (sg-i2v: without alignment;
-motionclone: all entries of the maps). Prints a table, or with --json one
-object. --save keeps the frames of every run (ID_ARM.npz) and a contact sheet.
+motionclone: all entries of the maps; s2v2v: a grid of points, and whole frames; s2v2v-trajectory: whole
+frames). Methods that bring their own noise run a third time with fresh noise (plain). Prints a table, or
+with --json one object. --save keeps the frames of every run (ID_ARM.npz) and a contact sheet.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import drawings
 import host as hosts
 import motionclone
+import s2v2v
 from client import node_ids
 from farm import Clips, Farm, guarded
 from workflow import change, load
@@ -52,9 +55,10 @@ class Method:
 
 
 def box_inputs(case: Case) -> dict[str, Any]:
-    """A case of SG-I2V: its box, frames and bucket."""
+    """A case of SG-I2V: its box, frames, bucket and noise."""
     return {
-        "ChoreoBoxTrajectory.boxes": drawing(case),
+        "KSampler.seed": case.noise_seed,
+        "ChoreoBoxTrajectory.boxes": drawings.boxes(case),
         "ChoreoBoxTrajectory.frames": case.frames,
         "ChoreoSVDConditioning.video_frames": case.frames,
         "ChoreoSVDConditioning.motion_bucket_id": max(1, round(case.bucket)),
@@ -145,7 +149,7 @@ def chosen_cases(args: argparse.Namespace) -> list[Case]:
 
 
 def prompt_for(method: Method, case: Case, arm: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The method's workflow with the case in it: its start image, its inputs and its noise.
+    """The method's workflow with the case in it: its start image or reference, and its inputs.
 
     The arms differ by the inputs in `Method.arms` only. `changes` (of --set) hold for every arm, and
     never undo what makes the arm.
@@ -154,25 +158,11 @@ def prompt_for(method: Method, case: Case, arm: str, changes: Mapping[str, Any])
     method.place(prompt, case)
     inputs = {
         **method.inputs(case),
-        "KSampler.seed": case.noise_seed,
         "SaveImage.filename_prefix": f"choreo/{case.id}_{arm}",
     }
     for name, value in {**inputs, **changes, **method.arms[arm]}.items():
         change(prompt, name, value(case) if callable(value) else value)
     return prompt
-
-
-def drawing(case: Case) -> str:
-    """The case's box as the box editor would store it."""
-    import torch
-
-    from choreo.controls import BoxTracks, boxes_to_text
-    from choreo.toy.cases import boxes
-
-    sprite = case.sprites[0]
-    label = f"{sprite.color} {sprite.shape}"
-    drawn = torch.from_numpy(boxes(case))
-    return boxes_to_text(BoxTracks.from_centres((128, 128), drawn, labels=[label]))
 
 
 def start_name(case: Case) -> str:
@@ -222,6 +212,30 @@ METHODS = {
         motionclone.inputs,
         motionclone.files,
         motionclone.place,
+    ),
+    "s2v2v": Method(
+        "s2v2v-pocket",
+        {
+            "guided": {},
+            "unguided": {"ChoreoMotionGuidance.strength": 0.0},
+            "plain": {"ChoreoMotionGuidance.strength": 0.0, "ChoreoInvertVideo.blend": 1.0},
+            "ablation": s2v2v.DENSE,
+        },
+        s2v2v.inputs,
+        motionclone.files,
+        motionclone.place,
+    ),
+    "s2v2v-trajectory": Method(
+        "s2v2v-trajectory-pocket",
+        {
+            "guided": {},
+            "unguided": {"ChoreoMotionGuidance.strength": 0.0},
+            "plain": {"ChoreoMotionGuidance.strength": 0.0, "SamplerCustomAdvanced.noise": [s2v2v.FRESH, 0]},
+            "ablation": {"ChoreoS2V2VTarget.region": "whole frame"},
+        },
+        s2v2v.trajectory_inputs,
+        lambda cases: {},
+        s2v2v.place_fresh_noise,
     ),
 }
 

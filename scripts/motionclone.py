@@ -22,6 +22,7 @@ def inputs(case: Case) -> dict[str, Any]:
     return {
         "Prompt.text": words(case.prompt.color, case.prompt.shape, case.world),
         "EmptyLatentImage.batch_size": case.frames,
+        "KSampler.seed": case.noise_seed,
         "ChoreoMotionCloneTarget.seed": case.noise_seed,
     }
 
@@ -70,7 +71,12 @@ def place(prompt: dict[str, Any], case: Case) -> None:
     (reference,) = [key for key, node in prompt.items() if node.get("_meta", {}).get("title") == REFERENCE]
     wish = {"start": 0, "frames": 0, "fps": 0.0, "width": 0, "height": 0, "fit": "crop"}
     prompt[reference] = {"class_type": "ChoreoReferenceVideo", "inputs": {"file": file_name(case), **wish}}
-    for look in node_ids(prompt, "ChoreoPreviewTarget"):
+    prune(prompt)
+
+
+def prune(prompt: dict[str, Any]) -> None:
+    """Leave out what the saved pictures do not need, and what only looks."""
+    for look in node_ids(prompt, "ChoreoPreviewTarget", "ChoreoPreviewControls"):
         del prompt[look]
     keep: set[str] = set()
     ends = node_ids(prompt, "SaveImage", "SaveAnimatedWEBP")

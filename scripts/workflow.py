@@ -17,6 +17,8 @@ TWINS = {
     "SG-I2V on Stable Video Diffusion": "sg-i2v-svd",
     "AnimateDiff pocket (runs anywhere)": "animatediff-pocket",
     "MotionClone pocket (runs anywhere)": "motionclone-pocket",
+    "S²V2V pocket (runs anywhere)": "s2v2v-pocket",
+    "S²V2V box trajectory pocket (runs anywhere)": "s2v2v-trajectory-pocket",
     "Draw a box and go": "draw-a-box",
     "Points on a reference video": "points-on-video",
     "Strokes and mask": "strokes-and-mask",

@@ -12,6 +12,7 @@ import pytest
 
 import evaluate
 from choreo.controls import boxes_from_text
+from choreo.controls.point_document import points_from_text
 from choreo.toy.case_set import make_cases
 from choreo.toy.cases import Case, boxes, truth
 from workflow import change, load, value_of
@@ -137,3 +138,53 @@ def test_the_reference_file_has_exactly_the_clips_frames(tmp_path: Path) -> None
     assert CLONED.reference
     shown = load_reference(tmp_path / name, Wish()).images.numpy()
     assert np.array_equal(np.rint(shown * 255).astype(np.uint8), truth(CLONED.reference))
+
+
+SPARSE = evaluate.METHODS["s2v2v"]
+
+
+def test_arms_of_s2v2v_differ_by_strength_noise_and_sparsity() -> None:
+    guided, unguided, plain, ablation = (
+        inputs(evaluate.prompt_for(SPARSE, CLONED, arm, {})) for arm in SPARSE.arms
+    )
+    strength, blend = "ChoreoMotionGuidance.strength", "ChoreoInvertVideo.blend"
+    saved = "SaveImage.filename_prefix"
+    assert {k for k in guided if guided[k] != unguided[k]} == {saved, strength}
+    assert {k for k in guided if guided[k] != plain[k]} == {saved, strength, blend}
+    assert unguided[strength] == plain[strength] == 0 < guided[strength]
+    assert guided[blend] == 0 and plain[blend] == 1
+    dense = {"ChoreoTrackPoints.seeds", "ChoreoTrackPoints.count", "ChoreoS2V2VTarget.region"}
+    assert {k for k in guided if guided[k] != ablation[k]} <= {saved, *dense}
+    assert [ablation[key] for key in sorted(dense)] == ["whole frame", 64, "grid"]
+
+
+def test_the_prompt_of_s2v2v_clicks_on_the_object_of_the_reference() -> None:
+    (case,) = [case for case in make_cases("s2v2v", 4) if case.id.endswith("two")]
+    prompt = evaluate.prompt_for(SPARSE, case, "guided", {})
+    found = inputs(prompt)
+    assert found["ChoreoReferenceVideo.file"] == f"choreo_{case.id}.mkv"
+    assert found["ChoreoInvertVideo.seed"] == found["ChoreoS2V2VTarget.seed"] == case.noise_seed
+    assert found["EmptyLatentImage.batch_size"] == found["ChoreoPointPicker.frames"] == case.frames
+    points = points_from_text(found["ChoreoPointPicker.points"], 128, 128, case.frames)
+    assert points.points[0].numpy() == pytest.approx(case.target[:1], abs=0.01)
+    assert points.visibility.tolist() == [[True]] + [[False]] * (case.frames - 1)
+    assert prompt[found["ChoreoTrackPoints.points"][0]]["class_type"] == "ChoreoPointPicker"
+    links = [v for n in prompt.values() for v in n["inputs"].values() if isinstance(v, list)]
+    assert all(source in prompt for source, _ in links)
+
+
+def test_arms_of_trajectories_differ_by_strength_noise_and_region() -> None:
+    method, case = evaluate.METHODS["s2v2v-trajectory"], make_cases("s2v2v-trajectory", 1)[0]
+    prompts = [evaluate.prompt_for(method, case, arm, {}) for arm in method.arms]
+    guided, unguided, plain, ablation = map(inputs, prompts)
+    saved, strength = "SaveImage.filename_prefix", "ChoreoMotionGuidance.strength"
+    assert {k for k in guided if guided[k] != unguided[k]} == {saved, strength}
+    assert {k for k in guided if guided[k] != ablation[k]} == {saved, "ChoreoS2V2VTarget.region"}
+    noise = "SamplerCustomAdvanced.noise"
+    assert {k for k in guided if guided[k] != plain[k]} == {saved, strength, noise}
+    assert prompts[2][plain[noise][0]]["inputs"] == {"noise_seed": case.noise_seed}
+    assert prompts[2][guided[noise][0]]["class_type"] == "ChoreoFreeTrajNoise"
+    drawn = boxes_from_text(guided["ChoreoBoxTrajectory.boxes"], 128, 128, case.frames)
+    assert drawn.boxes.numpy() == pytest.approx(boxes(case), abs=0.01)
+    assert guided["ChoreoFreeTrajNoise.seed"] == guided["ChoreoS2V2VTarget.seed"] == case.noise_seed
+    assert "ChoreoPreviewControls" not in {node["class_type"] for node in prompts[0].values()}

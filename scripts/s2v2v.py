@@ -1,0 +1,48 @@
+"""Cases of S²V2V in its pocket workflows: what is clicked in the reference, and words for the look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import drawings
+import motionclone
+
+if TYPE_CHECKING:
+    from choreo.toy.cases import Case
+
+# The method without either sparsity: points everywhere, each compared with the whole of later frames.
+EVERYWHERE = {"ChoreoTrackPoints.seeds": "grid", "ChoreoTrackPoints.count": 64}
+FRESH = "fresh"  # id of the node with noise that holds no boxes
+DENSE = {**EVERYWHERE, "ChoreoS2V2VTarget.region": "whole frame"}
+
+
+def inputs(case: Case) -> dict[str, Any]:
+    """A case: its words, frames and seed, and a click on the object in the reference's first frame."""
+    assert case.prompt is not None
+    return {
+        "Prompt.text": motionclone.words(case.prompt.color, case.prompt.shape, case.world),
+        "EmptyLatentImage.batch_size": case.frames,
+        "ChoreoPointPicker.frames": case.frames,
+        "ChoreoPointPicker.points": drawings.click(case),
+        "ChoreoS2V2VTarget.seed": case.noise_seed,
+        "ChoreoInvertVideo.seed": case.noise_seed,
+    }
+
+
+def trajectory_inputs(case: Case) -> dict[str, Any]:
+    """A case of the box trajectories: its words, frames and seed, and the object's box as it is drawn."""
+    assert case.prompt is not None
+    return {
+        "Prompt.text": motionclone.words(case.prompt.color, case.prompt.shape, case.world),
+        "EmptyLatentImage.batch_size": case.frames,
+        "ChoreoBoxTrajectory.frames": case.frames,
+        "ChoreoBoxTrajectory.boxes": drawings.boxes(case),
+        "ChoreoS2V2VTarget.seed": case.noise_seed,
+        "ChoreoFreeTrajNoise.seed": case.noise_seed,
+    }
+
+
+def place_fresh_noise(prompt: dict[str, Any], case: Case) -> None:
+    """Add KSampler's noise of the case, and leave out what only looks."""
+    motionclone.prune(prompt)
+    prompt[FRESH] = {"class_type": "RandomNoise", "inputs": {"noise_seed": case.noise_seed}}
