@@ -79,7 +79,7 @@ class Probe:
         scale = self.model.model.latent_format.process_in
         way, between = scale(right) - scale(wrong), (right + wrong) / 2
         positive = self.conditioning(words(case.prompt.color, case.prompt.shape, case.world))
-        noise, found = prepare_noise(reference, case.noise_seed), {}
+        noise, found = torch.as_tensor(prepare_noise(reference, case.noise_seed)), {}
         for time in TIMESTEPS:
             places = zip(READINGS, (400, time, time), (0, 0, 1), strict=True)
             for reading, level, other in places:
