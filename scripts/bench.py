@@ -25,7 +25,13 @@ import host  # noqa: E402
 if TYPE_CHECKING:
     from benches import Figure, Skipped
 
-BENCHES = {"sg-i2v": "sg_i2v", "motionclone": "motionclone", "s2v2v": "s2v2v", "editors": "editors"}
+BENCHES = {
+    "sg-i2v": "sg_i2v",
+    "motionclone": "motionclone",
+    "s2v2v": "s2v2v",
+    "motionpro": "motionpro",
+    "editors": "editors",
+}
 
 
 def main() -> int:

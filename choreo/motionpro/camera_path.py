@@ -77,7 +77,7 @@ def camera_path(
         seen = motion.seen & free
         if strokes is not None:
             seen = seen | write_strokes(ground, strokes, Rules())
-        condition = condition_of(ground, seen)
+        condition = condition_of(ground, seen, "dense")
     else:
         everything = torch.ones_like(depth).bool()
         ground = sparse_motion(ground, chosen)

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..controls import PointTracks
 from ..controls.point_tracks import holds_no_points
 from ..controls.stroke_document import strokes_from_text
-from .condition import MotionProCondition
+from .condition import Kind, MotionProCondition
 from .regions import K
 
 _ROUNDING = 1e-4  # px: a start that is a whole pixel but for rounding is that pixel
@@ -115,10 +115,10 @@ def stroke_condition(
     return condition_of(motion, mask)
 
 
-def condition_of(motion: Tensor, mask: Tensor) -> MotionProCondition:
+def condition_of(motion: Tensor, mask: Tensor, kind: Kind = "sparse") -> MotionProCondition:
     """From displacements [F, H, W, 2] and a mask [H, W], or one a frame [F, H, W]."""
     masks = mask.float().expand(len(motion), *mask.shape[-2:])
-    return MotionProCondition(torch.cat([motion.movedim(-1, 1).float(), masks[:, None]], dim=1))
+    return MotionProCondition(torch.cat([motion.movedim(-1, 1).float(), masks[:, None]], dim=1), kind)
 
 
 def write_strokes(motion: Tensor, strokes: PointTracks, rules: Rules) -> Tensor:

@@ -41,7 +41,7 @@ class Dense:
     @property
     def condition(self) -> MotionProCondition:
         """For the controller."""
-        return condition_of(self.motion, self.visible)
+        return condition_of(self.motion, self.visible, "dense")
 
     @property
     def tracks(self) -> PointTracks:

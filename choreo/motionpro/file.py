@@ -7,7 +7,7 @@ they have in the UNet, and with metadata: `choreo` is JSON with `format` "motion
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -23,6 +23,7 @@ from .network import MotionProNetwork
 
 FORMAT = "motionpro"
 _UNET, _MODULE = "model.diffusion_model.", "module."
+Unpickle = Callable[[Path], Any]
 _FLOW = ("flow_blocks.", ".flow_cond_norm.", ".flow_gamma_", ".flow_beta_")
 
 
@@ -42,51 +43,59 @@ class MotionProFile:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read(path: str | Path, kind: Kind | None = None) -> MotionProFile:
-    """Read a file safely: nothing in it can run. Raises ValueError for files that are not MotionPro's.
+def read(path: str | Path, kind: Kind | None = None, unpickle: Unpickle | None = None) -> MotionProFile:
+    """Read a file; nothing in it can run. Raises ValueError for files that are not MotionPro's.
 
-    kind: by default what the metadata says, else what the file's name says (the official ones do).
+    kind: by default what the metadata says, else what the file's name says (the official ones do). unpickle:
+    how pickles are read, by default with weights alone in them.
     """
     path = Path(path)
-    contents, settings = _contents(path)
+    contents, settings = open_file(path, unpickle or weights_only)
     named: Kind = "dense" if "dense" in path.stem.lower() else "sparse"
     return understand(contents, kind or settings.get("kind", named), settings)
 
 
-def _contents(path: Path) -> tuple[Mapping[str, Any], dict[str, Any]]:
+def open_file(path: Path, unpickle: Unpickle) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """The contents of a safetensors or torch file, mapped, and a compact file's metadata."""
     import comfy.utils
 
-    if path.suffix.lower() in (".safetensors", ".sft"):
-        contents, metadata = comfy.utils.load_torch_file(str(path), safe_load=True, return_metadata=True)
-        return contents, _settings(path, metadata)
+    if path.suffix.lower() not in (".safetensors", ".sft"):
+        return unpickle(path), {}
+    contents, metadata = comfy.utils.load_torch_file(str(path), safe_load=True, return_metadata=True)
+    return contents, _settings(path, metadata)
+
+
+def weights_only(path: Path) -> Any:
+    """A pickle's contents, if these are weights. Raises ValueError if it holds more."""
     try:
         try:
-            contents = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         except RuntimeError:  # the older format cannot be mapped
-            contents = torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise ValueError(
             f"'{path.name}' is a pickle that holds more than weights, which is not loaded for safety's sake: "
             "convert it once with `python scripts/convert_motionpro.py` and load the .safetensors file."
         ) from error
-    return contents, {}
 
 
 def _settings(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     try:
         settings = json.loads((metadata or {}).get("choreo", "{}"))
-    except json.JSONDecodeError:
-        settings = None
-    if not isinstance(settings, dict) or settings.get("kind", "sparse") not in KINDS:
-        raise ValueError(f"'{path.name}' has metadata that cannot be read: make the compact file again.")
-    return settings
+        if settings.get("format") != FORMAT:  # of other files of this pack
+            return {}
+        if settings["kind"] in KINDS:
+            return settings
+    except (json.JSONDecodeError, AttributeError, KeyError):
+        pass
+    raise ValueError(f"'{path.name}' has metadata that cannot be read: make the compact file again.")
 
 
 def understand(
     contents: Mapping[str, Any], kind: Kind, settings: Mapping[str, Any] | None = None
 ) -> MotionProFile:
     """Sort a file's contents by their names. Raises ValueError if they are not MotionPro's."""
-    weights = _unet_weights(contents)
+    weights = unet_weights(contents)
     network = {key: w for key, w in weights.items() if any(part in key for part in _FLOW)}
     lora = {key: w for key, w in weights.items() if key.endswith((DOWN, UP))}
     rest = {key: w for key, w in weights.items() if key not in network and key not in lora}
@@ -102,7 +111,7 @@ def understand(
     return MotionProFile(kind, network, lora, base, layout, settings or {})
 
 
-def _unet_weights(contents: Mapping[str, Any]) -> dict[str, Tensor]:
+def unet_weights(contents: Mapping[str, Any]) -> dict[str, Tensor]:
     """The tensors of the UNet, without the layers of names around them."""
     for wrapper in ("module", "state_dict"):
         if isinstance(contents.get(wrapper), Mapping):

@@ -107,6 +107,28 @@ def everything(work: Work) -> int:
     return counter.get_total_flops() + elements.count
 
 
+class Moved(TorchDispatchMode):
+    """Bytes that all operations inside read and write: whole inputs and outputs, views for nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        if not func.is_view:
+            leaves = tree_leaves((args, kwargs, output))
+            self.count += sum(leaf.nbytes for leaf in leaves if isinstance(leaf, Tensor))
+        return output
+
+
+def moved_bytes(work: Work) -> int:
+    """Bytes that the operations of `work` read and write, each of them on its own."""
+    with fused_attention(), Moved() as moved:
+        work()
+    return moved.count
+
+
 class WeightCopies(TorchDispatchMode):
     """Remembers the storages of a model's weights and of all copies made of them."""
 

@@ -5,10 +5,11 @@ Every module has `check(meta, tensors) -> list[Difference]`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass
@@ -40,3 +41,11 @@ def compare(name: str, ours: Tensor, expected: Tensor, measure: str, tolerance: 
     else:
         relative = absolute / max(float(b.abs().max()), tiny)
     return Difference(name, absolute, relative, absolute if measure == "abs" else relative, tolerance)
+
+
+def fill(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load a golden's weights; those that it leaves out, as no expected tensor needs them, become zero."""
+    shapes = model.state_dict()
+    if unknown := weights.keys() - shapes.keys():
+        raise ValueError(f"The golden's weights do not fit its config: unknown are {sorted(unknown)[:3]}")
+    model.load_state_dict({key: weights.get(key, torch.zeros_like(w)) for key, w in shapes.items()})

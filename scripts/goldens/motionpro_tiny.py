@@ -1,6 +1,6 @@
 """`motionpro_tiny`: MotionPro in ComfyUI's own UNet, with its LoRA merged, its modulation, and without each.
 
-A file may leave out weights of the plain UNet that no expected tensor in it depends on.
+A file may leave out the UNet, and with it the outputs.
 """
 
 from __future__ import annotations
@@ -16,27 +16,28 @@ from choreo.motionpro.layout import read_layout
 from choreo.motionpro.lora import DOWN, UP
 from choreo.motionpro.network import MotionProNetwork, modulate
 
-from . import Difference, compare
+from . import Difference, compare, fill
 
+# Outputs by whether they have the LoRA, and the modulation.
+VARIANTS = {
+    "expected.output": (True, True),
+    "expected.output_lora_zeroed": (False, True),
+    "expected.output_modulation_zeroed": (True, False),
+    "expected.output_plain_svd": (False, False),
+}
 PREFIX, UNET = "weights.", "model.diffusion_model."
 
 
 def check(meta: dict[str, Any], tensors: dict[str, Tensor]) -> list[Difference]:
+    expected = {name: tensor for name, tensor in tensors.items() if name.startswith("expected.")}
     with torch.inference_mode():
         run = Run(meta, tensors)
         variants = {
-            "expected.output": run(lora=True, modulated=True),
-            "expected.output_lora_zeroed": run(lora=False, modulated=True),
-            "expected.output_modulation_zeroed": run(lora=True, modulated=False),
-            "expected.output_plain_svd": run(lora=False, modulated=False),
+            name: run(lora, modulated) for name, (lora, modulated) in VARIANTS.items() if name in expected
         }
     ours = {**variants, **run.features, **run.blocks}
     limit = meta["tolerance"]["abs"]
-    return [
-        compare(name, ours[name], expected, "abs", limit)
-        for name, expected in tensors.items()
-        if name.startswith("expected.")
-    ]
+    return [compare(name, ours[name], tensor, "abs", limit) for name, tensor in expected.items()]
 
 
 class Run:
@@ -48,7 +49,7 @@ class Run:
         self.weights = {key.removeprefix(UNET): weight for key, weight in weights.items()}
         self.flow = {key: w for key, w in self.weights.items() if "flow_" in key}
         network = MotionProNetwork(read_layout(self.flow))
-        network.load_state_dict(self.flow)
+        fill(network, self.flow)
         condition, frames = tensors["inputs.flow"].float(), meta["frames"]
         self.maps = network(condition, frames)
         features = network.features(condition, frames)
@@ -86,13 +87,10 @@ class Run:
 
 
 def build(config: dict[str, Any], weights: dict[str, Tensor]) -> Any:
-    """ComfyUI's UNet of a configuration; weights that the golden leaves out are zero."""
+    """ComfyUI's UNet of a configuration."""
     from comfy import ops
     from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
     unet = UNetModel(**config, operations=ops.manual_cast, dtype=torch.float32, device="cpu")
-    shapes = unet.state_dict()
-    if unknown := weights.keys() - shapes.keys():
-        raise ValueError(f"The golden's weights do not fit its config: unknown are {sorted(unknown)[:3]}")
-    unet.load_state_dict({key: weights.get(key, torch.zeros_like(w)) for key, w in shapes.items()})
+    fill(unet, weights)
     return unet.eval()

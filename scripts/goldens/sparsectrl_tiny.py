@@ -16,7 +16,7 @@ from choreo.models.animatediff import BETAS
 from choreo.models.sparse_control import SparseControl
 from choreo.models.sparse_network import SparseNetwork, native, read_sparse_layout
 
-from . import Difference, compare
+from . import Difference, compare, fill
 
 
 def check(meta: dict[str, Any], tensors: dict[str, Tensor]) -> list[Difference]:
@@ -54,11 +54,7 @@ def build(kind: str, meta: dict[str, Any], tensors: dict[str, Tensor]) -> Sparse
     weights = {k.removeprefix(prefix): w.float() for k, w in tensors.items() if k.startswith(prefix)}
     layout = read_sparse_layout({**_placeholders(meta["params"]), **weights})
     network = SparseNetwork(layout, ops.manual_cast, dtype=torch.float32, device="cpu")
-    used = native(weights, layout)
-    shapes = network.state_dict()
-    if unknown := used.keys() - shapes.keys():
-        raise ValueError(f"The golden's weights do not fit: unknown are {sorted(unknown)[:3]}")
-    network.load_state_dict({k: used.get(k, torch.zeros_like(w)) for k, w in shapes.items()})
+    fill(network, native(weights, layout))
     settings = {"compression_ratio": 1} if layout.latents else {}
     return SparseControl(network, meta["params"]["idx"], load_device=torch.device("cpu"), **settings)
 

@@ -135,8 +135,8 @@ def test_a_partly_loaded_model_gives_the_same(scene, make_studio):
 def test_other_loras_and_linear_guidance_work_with_it(scene):
     from comfy_extras.nodes_video_model import VideoLinearCFGGuidance
 
-    key = "diffusion_model.output_blocks.5.1.transformer_blocks.0.attn1.to_q.weight"
-    change = {key: ("diff", (torch.ones(32, 32) / 8,))}
+    key = "diffusion_model.output_blocks.9.0.emb_layers.1.weight"
+    change = {key: ("diff", (torch.randn(32, 128, generator=torch.Generator().manual_seed(2)),))}
 
     def other(model):
         clone = model.clone()
@@ -144,9 +144,10 @@ def test_other_loras_and_linear_guidance_work_with_it(scene):
         return clone
 
     before, after = scene.sample(scene.applied(other(scene.model))), scene.sample(other(scene.applied()))
-    assert relative(before, after) < 1e-5 and relative(before, scene.sample(scene.applied())) > 1e-4
+    uniform = scene.sample(scene.applied())
+    assert relative(before, after) < 1e-3 < 2e-3 < relative(before, uniform)  # merged into half precision
     (linear,) = VideoLinearCFGGuidance().patch(scene.applied(), 1.0)
-    drawn, uniform = scene.sample(linear), scene.sample(scene.applied())
+    drawn = scene.sample(linear)
     assert torch.allclose(drawn[-1], uniform[-1], atol=1e-4) and not torch.allclose(drawn[0], uniform[0])
 
 
@@ -168,19 +169,15 @@ def test_another_packs_handler_runs_with_it_in_either_order(scene):
     assert len(calls) == 2 * 22
 
 
-@pytest.mark.parametrize("checkpointing", ["on", "off"])
-def test_latent_optimisation_works_with_it(scene, make_target, checkpointing, latents={}):  # noqa: B006
+def test_latent_optimisation_works_with_it(scene, make_target):
     """Gradients go through the modulated network; recomputed layers are modulated again."""
     from choreo.steering.latent_optimisation import Settings, patch_model
 
-    settings = Settings(iterations=2, start=0.0, end=1.0, checkpointing=checkpointing)
-    target = make_target(frames=FRAMES)
-    drawn = scene.sample(patch_model(scene.applied(), target, settings))
-    assert relative(drawn, scene.sample(scene.applied())) > 1e-3
-    assert relative(drawn, scene.sample(patch_model(scene.model, target, settings))) > 1e-2
-    latents[checkpointing] = drawn
-    if len(latents) == 2:
-        assert relative(latents["on"], latents["off"]) < 1e-4
+    target, found = make_target(frames=FRAMES), []
+    for checkpointing in ("on", "off"):
+        settings = Settings(iterations=1, start=0.0, end=1.0, checkpointing=checkpointing)
+        found.append(scene.sample(patch_model(scene.applied(), target, settings), cfg=1.0))
+    assert relative(*found) < 1e-4 < 1e-3 < relative(found[0], scene.sample(scene.applied(), cfg=1.0))
 
 
 def test_motion_guidance_works_with_it(scene):
@@ -202,8 +199,13 @@ def test_motion_guidance_works_with_it(scene):
 
 
 def test_context_windows_take_their_own_frames(scene, monkeypatch):
-    from comfy.context_windows import ContextFuseMethods, ContextSchedules, IndexListContextHandler
-    from comfy.context_windows import get_matching_context_schedule, get_matching_fuse_method
+    from comfy.context_windows import (
+        ContextFuseMethods,
+        ContextSchedules,
+        IndexListContextHandler,
+        get_matching_context_schedule,
+        get_matching_fuse_method,
+    )
 
     seen = []
     inner = modulate

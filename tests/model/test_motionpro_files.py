@@ -170,3 +170,37 @@ def test_the_older_pickle_format_is_read_too(tmp_path, full, parts):
 def test_other_files_are_refused(parts, change, message):
     with pytest.raises(ValueError, match=message):
         understand(change(*parts), "sparse")
+
+
+def test_the_converter_compares_the_base_and_loses_nothing(tmp_path, full, capsys):
+    """Of a pickle that the loader refuses, with the SVD inside as fp16; compact and full are the same."""
+    from convert_motionpro import convert
+
+    svd = ROOT / "pocket" / "pocket-svd.safetensors"
+    torch.save({"module": full, "args": Bomb(tmp_path / "owned")}, tmp_path / "full.pt")
+    assert convert(tmp_path / "full.pt", svd, None, "dense", "fp32") == 0
+    assert (
+        not (tmp_path / "owned").exists() and "its SVD is pocket-svd.safetensors" in capsys.readouterr().out
+    )
+    compact, whole = read(tmp_path / "full.compact.safetensors"), understand(full, "dense")
+    assert compact.kind == "dense" and same(compact, (whole.network, whole.lora))
+    assert understand(full, "dense").layout == compact.layout
+
+
+def test_the_converter_writes_nothing_for_another_base(tmp_path, full, capsys):
+    from safetensors.torch import load_file, save_file
+
+    from convert_motionpro import convert
+
+    weights = load_file(ROOT / "pocket" / "pocket-svd.safetensors")
+    key = "model.diffusion_model.time_embed.0.weight"
+    key = key if key in weights else "time_embed.0.weight"
+    save_file({**weights, key: weights[key] * 1.1}, tmp_path / "other.safetensors")
+    torch.save(full, tmp_path / "full.pt")
+    assert convert(tmp_path / "full.pt", tmp_path / "other.safetensors", None, None, "fp16") == 1
+    assert "1 of 1426 tensors differ (time_embed.0.weight)" in capsys.readouterr().err
+    assert not (tmp_path / "full.compact.safetensors").exists()
+    compact = tmp_path / "full.compact.safetensors"
+    assert convert(tmp_path / "full.pt", None, compact, None, "fp16") == 0
+    assert convert(compact, tmp_path / "other.safetensors", tmp_path / "again.safetensors", None, "fp16") == 1
+    assert "holds no weights of SVD" in capsys.readouterr().err
