@@ -13,6 +13,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..choreo.controls.point_tracks import no_tracks
+from ..choreo.media.dense_tracker import FLOWS
 from ..choreo.motionpro.camera import FOCAL, Lens, centre_depth
 from ..choreo.motionpro.camera_path import Carried, Sampling, camera_path
 from ..choreo.motionpro.conditions import Rules, check_size, drawn_condition, painted, read_strokes
@@ -167,7 +168,7 @@ class CameraPath(io.ComfyNode):
         apart = None if objects is None else painted(objects, width, height, Rules())
         sampling = Sampling(keep, seed, points == "dense")
         made = camera_path(distances, poses, lens, sampling, ways, strokes_go, apart)
-        if made.visible == 0:
+        if made.lost:
             logging.warning("Camera Path: %s", made.told)
         told_on_node(cls, made.told)
         tracks = made.tracks.to_tracks() if made.tracks else no_tracks((width, height), frames)
@@ -226,7 +227,7 @@ class MotionProDenseCondition(io.ComfyNode):
         videos = [fitted_frames(video, width, height, frames)]
         if isinstance(camera, Tensor):
             videos.append(fitted_frames(camera, width, height, frames))
-        bar = ProgressBar(len(videos) * (frames - 1))
+        bar = ProgressBar(len(videos) * (frames - 1) * FLOWS)
 
         def tick() -> None:
             throw_exception_if_processing_interrupted()

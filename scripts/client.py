@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 PREVIEWS = (1, 4)  # the first four bytes of a binary message that holds a preview picture
+TEXT = 3  # and of one that holds a line to show under a node: length of its id, id, line
 
 Prompt = Mapping[str, Any]  # a workflow in API format: node id -> {"class_type", "inputs"}
 Progress = Callable[[str, int, int], None]  # node id, steps done, steps in all
@@ -56,7 +57,10 @@ class NodeError:
 
 @dataclass(frozen=True)
 class Run:
-    """How a prompt went; `outputs` is what output nodes show, `cached` the nodes that need not run."""
+    """How a prompt went; `outputs` is what output nodes show, `cached` the nodes that need not run.
+
+    `lines` are shown under nodes while they run, the last of each.
+    """
 
     prompt_id: str
     outputs: dict[str, dict[str, Any]]
@@ -65,6 +69,7 @@ class Run:
     interrupted: bool
     seconds: float
     previews: int = 0
+    lines: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class Client:
@@ -158,24 +163,31 @@ class Client:
             prompt_id = await asyncio.to_thread(self.queue, prompt, client)
             following = _follow(messages, prompt_id, on_progress)
             try:
-                previews = await asyncio.wait_for(following, timeout)
+                previews, lines = await asyncio.wait_for(following, timeout)
             except asyncio.TimeoutError:
                 self.cancel(prompt_id)
                 raise TimeoutError(f"The prompt took more than {timeout:.0f} s and was stopped.") from None
         ended = self.result(prompt_id)
         if ended is None:
             raise ServerError("The server closed the connection while it ran a prompt.")
-        return dataclasses.replace(ended, previews=previews)
+        return dataclasses.replace(ended, previews=previews, lines=lines)
 
 
-async def _follow(messages: Any, prompt_id: str, on_progress: Progress) -> int:
-    """Read messages until the prompt has ended or the connection is lost; returns the count of previews."""
+async def _follow(messages: Any, prompt_id: str, on_progress: Progress) -> tuple[int, dict[str, str]]:
+    """Read messages until the prompt has ended or the connection is lost.
+
+    Returns the count of previews, and the lines shown under nodes.
+    """
     import aiohttp
 
-    previews = 0
+    previews, lines = 0, {}
     async for message in messages:
         if message.type == aiohttp.WSMsgType.BINARY:
-            previews += int.from_bytes(message.data[:4], "big") in PREVIEWS
+            kind = int.from_bytes(message.data[:4], "big")
+            previews += kind in PREVIEWS
+            if kind == TEXT:
+                end = 8 + int.from_bytes(message.data[4:8], "big")
+                lines[message.data[8:end].decode()] = message.data[end:].decode()
             continue
         kind, data = (parsed := json.loads(message.data))["type"], parsed["data"]
         if data.get("prompt_id") != prompt_id:
@@ -184,7 +196,7 @@ async def _follow(messages: Any, prompt_id: str, on_progress: Progress) -> int:
             on_progress(data["node"], data["value"], data["max"])
         elif kind == "executing" and data["node"] is None:  # sent once the history holds the prompt
             break
-    return previews
+    return previews, lines
 
 
 def _read_history(prompt_id: str, entry: Mapping[str, Any]) -> Run:

@@ -17,6 +17,7 @@ from .point_tracker import DIFFERENT, Frames, opencv
 
 Motion = NDArray[np.float32]  # [H, W, 2] (x, y) in pixels
 SHARE, SLACK = 0.01, 0.5  # of the ways' squared lengths, and px^2: how far the way back may miss a pixel
+FLOWS = 4  # of a frame: from the one before and back, from the first one and back
 LOOK = 5  # px, side of what is compared around a pixel
 
 
@@ -26,19 +27,24 @@ def dense_tracks(
     """Displacements [F, H, W, 2] in pixels since frame 0 and visibility [F, H, W] of its pixels.
 
     frames: [F, H, W, 3]. Hidden pixels have a guess. The way back may miss by SHARE of both ways' squared
-    lengths plus SLACK (Sundaram et al. 2010). tick: called at every frame; it may raise to stop.
+    lengths plus SLACK (Sundaram et al. 2010). tick: called before each of the FLOWS flows of every
+    frame after the first; it may raise to stop.
     """
     cv2 = opencv()
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+
+    def flow(before: Any, after: Any, guess: Motion | None = None) -> Motion:
+        tick()
+        return _flow(before, after, guess)
+
     motion = np.zeros((*frames.shape[:3], 2), np.float32)
     visible = np.ones(frames.shape[:3], bool)
     there = back = motion[0]  # from frame 0 to frame i, from frame i to frame 0
     for i in range(1, len(grey)):
-        tick()
-        there = there + sampled(_flow(grey[i - 1], grey[i]), there)
-        step = _flow(grey[i], grey[i - 1])
+        there = there + sampled(flow(grey[i - 1], grey[i]), there)
+        step = flow(grey[i], grey[i - 1])
         back = step + sampled(back, step)
-        ways = [(there, back), (_flow(grey[0], grey[i], there), _flow(grey[i], grey[0], back))]
+        ways = [(there, back), (flow(grey[0], grey[i], there), flow(grey[i], grey[0], back))]
         motion[i], visible[i] = _better(frames[0], frames[i], ways)
     return motion, visible
 

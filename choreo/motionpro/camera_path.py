@@ -21,20 +21,21 @@ Carried = Literal["as drawn", "with the camera"]
 class CameraPath:
     """condition: for the controller. tracks: in the middle of each chosen cell, then the strokes; or None.
 
-    visible: share of the picture that stays visible in all frames.
+    visible: share of the picture that stays visible in all frames. lost: nothing tells the camera's way.
     """
 
     condition: MotionProCondition
     tracks: PointTracks | None
     visible: float
+    lost: bool
 
     @property
     def told(self) -> str:
         """What the artist should know."""
         count, frames = self.tracks.count if self.tracks else 0, self.condition.frames
-        if self.visible == 0:
+        if self.lost:
             return (
-                f"No pixel stays in the picture in all {frames} frames, so nothing tells the camera's way: "
+                f"Nothing stays in the picture in all {frames} frames, so the camera's way is not told: "
                 "lower strength or the amounts, or put the scene farther away."
             )
         return f"{self.visible:.0%} of the picture stay visible in all {frames} frames; {count} tracks."
@@ -73,6 +74,7 @@ def camera_path(
     chosen = sparse_cells(stays & free, sampling.keep, sampling.seed)
     tracks = _joined(_cell_tracks(motion.flow, chosen, stays & free), strokes)
     ground = motion.flow * free[None, ..., None]
+    lost = not (sampling.dense or chosen.any())
     if sampling.dense:
         seen = motion.seen & free
         if strokes is not None:
@@ -82,7 +84,7 @@ def camera_path(
         everything = torch.ones_like(depth).bool()
         ground = sparse_motion(ground, chosen)
         condition = stroke_condition(strokes, everything, len(poses), ground=ground)
-    return CameraPath(condition, tracks, float(stays.float().mean()))
+    return CameraPath(condition, tracks, float(stays.float().mean()), lost)
 
 
 def _cell_tracks(flow: Tensor, chosen: Tensor, stays: Tensor) -> PointTracks | None:

@@ -35,7 +35,12 @@ class Dense:
 
     @classmethod
     def of_condition(cls, condition: MotionProCondition) -> Dense:
-        """What a dense condition says."""
+        """What a dense condition says; others are refused."""
+        if condition.kind != "dense":
+            raise ValueError(
+                "The camera's condition tells a few cells only: set points of Camera Path to dense, or "
+                "connect a video."
+            )
         return cls(condition.map[:, :2].movedim(1, -1), condition.map[:, 2] > 0)
 
     @property

@@ -144,7 +144,11 @@ def test_a_camera_that_goes_too_far_warns(server):
     graph = {"made": camera(moves="pan left 90")}
     assert not np.array(looked(server, graph)["map"])[:, :2].any()
     assert looked(server, graph, output=1)["track_path"] == [[]] * F
-    assert "No pixel stays in the picture in all 5 frames" in server.log_text()
+    warning = "Nothing stays in the picture in all 5 frames"
+    assert warning in server.log_text()
+    again = {"made": camera(moves="pan left 91")}
+    run = server.run({**again, "look": {"class_type": "ProbeValue", "inputs": {"value": ["made", 0]}}})
+    assert run.lines["made"].startswith(warning)
 
 
 def test_refusals_of_camera_paths(server):
@@ -197,6 +201,12 @@ def test_a_video_joins_a_camera_path(server):
 def test_refusals_of_dense_conditions(server):
     graph = {"v": sliding(server, "two.mkv", 2), "made": dense(video=["v", 0], frames=9)}
     assert "The video has 5 frames, but 9 are wanted" in refused(server, graph)
+    graph = {
+        "v": sliding(server, "two.mkv", 2),
+        "p": camera(),
+        "made": dense(video=["v", 0], camera=["p", 0]),
+    }
+    assert "set points of Camera Path to dense" in refused(server, graph)
     small = camera(points="dense", width=128)
     graph = {"v": sliding(server, "two.mkv", 2), "p": small, "made": dense(video=["v", 0], camera=["p", 0])}
     assert "The camera's motion is 5 frames of 128x64, but this video is 5 frames of 64x64" in refused(

@@ -10,6 +10,7 @@ import torch
 from choreo.controls import PointTracks
 from choreo.motionpro.camera import Lens, camera_motion, sparse_cells
 from choreo.motionpro.camera_path import Sampling, camera_path
+from choreo.motionpro.conditions import stroke_condition
 from choreo.motionpro.depth import depth_map
 from choreo.motionpro.moves_text import moves_from_text
 from choreo.motionpro.pose_file import read_poses
@@ -217,6 +218,14 @@ def test_a_path_is_a_condition_and_tracks():
     assert displacement[0, 53] == 10 and displacement[0, 54] == 0
 
 
+def test_the_tracks_make_the_condition_again():
+    made = camera_path(WALL, TRUCK, LENS, Sampling(keep=0.4, seed=2))
+    cells = made.condition.map[-1, 0, ::8, :56:8] != 0
+    again = stroke_condition(made.tracks, torch.ones(H, W).bool(), F).map
+    assert 8 < int(cells.sum()) < 30 and made.tracks and made.tracks.count == int(cells.sum())
+    assert torch.allclose(again[..., :48], made.condition.map[..., :48], atol=1e-5)
+
+
 def test_objects_and_strokes_join_the_camera():
     objects = torch.zeros(H, W, dtype=torch.bool)
     objects[16:32, 16:32] = True
@@ -236,15 +245,25 @@ def test_a_carried_stroke_keeps_the_last_of_the_camera_out_of_sight():
 
 
 def test_a_dense_path_says_what_is_visible():
-    made = camera_path(WALL, TRUCK, LENS, Sampling(keep=0.1, dense=True)).condition.map
+    made = camera_path(WALL, TRUCK, LENS, Sampling(keep=0.1, dense=True)).condition
+    assert made.kind == "dense" and camera_path(WALL, TRUCK, LENS, ALL).condition.kind == "sparse"
+    made = made.map
     assert torch.equal(made[-1, 0, :, :54], torch.full((H, 54), 10.0))
     assert made[0, 2].min() == 1 and made[-1, 2].sum() == 54 * H and made[2, 2].sum() == 59 * H
 
 
 def test_it_says_when_nothing_stays_visible():
     made = camera_path(WALL, camera_poses([Move("pan", "left", 90)], F), LENS, ALL)
-    assert made.visible == 0 and made.tracks is None and "No pixel stays in the picture" in made.told
-    assert made.condition.map[:, :2].abs().max() == 0
+    assert made.visible == 0 and made.tracks is None and "Nothing stays in the picture" in made.told
+    assert made.lost and made.condition.map[:, :2].abs().max() == 0
+    few = camera_path(WALL, camera_poses([Move("pedestal", "up", 4.3)], F), LENS, ALL)  # five rows stay
+    assert few.visible == pytest.approx(5 / 48) and not few.lost
+    none = camera_path(
+        WALL, camera_poses([Move("pedestal", "down", 4.3)], F), LENS, ALL
+    )  # not a cell's first
+    assert none.visible == pytest.approx(5 / 48) and none.lost
+    dense = camera_path(WALL, camera_poses([Move("pan", "left", 90)], F), LENS, Sampling(dense=True))
+    assert not dense.lost and dense.condition.map[1, :2].abs().max() > 10
     assert (
         "84% of the picture stay visible in all 5 frames; 42 tracks"
         in camera_path(WALL, TRUCK, LENS, ALL).told

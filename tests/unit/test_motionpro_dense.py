@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from choreo.media.dense_tracker import dense_tracks
+from choreo.media.dense_tracker import FLOWS, dense_tracks
 from choreo.motionpro.camera import Lens, camera_motion
+from choreo.motionpro.condition import MotionProCondition
 from choreo.motionpro.dense import Dense, fitted_frames, joined, late, tracked_video
 from choreo.motionpro.poses import Move, camera_poses
 
@@ -58,7 +59,13 @@ def test_the_work_can_be_stopped():
     frames = torch.zeros(4, 16, 16, 3, dtype=torch.uint8).numpy()
     told = []
     dense_tracks(frames, lambda: told.append(1))
-    assert len(told) == 3
+    assert len(told) == 3 * FLOWS
+
+    def stop() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        dense_tracks(frames, stop)
 
 
 def shifted(*shift: float) -> Dense:
@@ -94,6 +101,7 @@ def test_a_dense_is_a_condition_and_back():
     dense = shifted(2.0, 1.0)
     dense.visible[1, 0, 0] = False
     made = dense.condition
+    assert made.kind == "dense"
     assert made.map[2, :, 5, 5].tolist() == [4, 2, 1] and made.map[1, 2, 0, 0] == 0
     again = Dense.of_condition(made)
     assert torch.equal(again.motion, dense.motion) and torch.equal(again.visible, dense.visible)
@@ -112,6 +120,9 @@ def test_what_is_wrong_is_said():
         fitted_frames(torch.zeros(3, 8, 8, 3), 8, 8, 4)
     with pytest.raises(ValueError, match="not finite"):
         fitted_frames(torch.full((4, 8, 8, 3), float("nan")), 8, 8, 4)
+    few = MotionProCondition(torch.zeros(F, 3, H, W))
+    with pytest.raises(ValueError, match="set points of Camera Path to dense"):
+        Dense.of_condition(few)
     other = Dense(torch.zeros(F, 8, 16, 2), torch.ones(F, 8, 16).bool())
     with pytest.raises(ValueError, match="is 7 frames of 16x8, but this video is 7 frames of 112x80"):
         joined(shifted(0, 0), other, "sum")
