@@ -13,6 +13,7 @@ from .drawing import MotionBrush, PointPicker, StrokeTrajectory
 from .latent_optimisation import LatentOptimisation, LatentOptimisationSampler
 from .motion_guidance import MotionCloneSigmas, MotionGuidance
 from .motionclone import LoadTarget, MotionCloneTarget, SaveTarget
+from .motionpro import ApplyMotionPro, LoadMotionPro
 from .motionpro_conditions import CameraPath, MotionProCondition, MotionProDenseCondition
 from .noise import FreeTrajNoise, InvertVideo
 from .pocket import LoadPocketModel, PocketScene
@@ -38,6 +39,8 @@ NODES: list[type[io.ComfyNode]] = [
     CameraPath,
     MotionProCondition,
     MotionProDenseCondition,
+    LoadMotionPro,
+    ApplyMotionPro,
     SGI2VTarget,
     MotionCloneTarget,
     S2V2VTarget,

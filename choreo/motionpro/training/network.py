@@ -50,6 +50,8 @@ class ControlledUNet(nn.Module):
 
         time: [B F] ln(sigma) / 4; context: [B F, 1, C]; vector: [B F, 768].
         """
+        dtype = next(self.unet.parameters()).dtype
+        rows, context, vector = (part.to(dtype) for part in (rows, context, vector))
         maps = self.motion(condition, frames)
         patch = ResidualPatch(lambda block, _: self._change(block, maps.get(block)))
         with checkpointed(self._blocks() if self.checkpointing else []):
