@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write an example workflow's page from its API twin, with the schemas of the running host.
 
-    python scripts/page.py TWIN "TITLE" [--group "1 · Model" 1,2,3 ...] [--note FILE.md]
+    python scripts/page.py TWIN "TITLE" [--group "1 · Model" 1,2,3 ...] [--arrange] [--note FILE.md]
 
 The page is workflows/TITLE.json. A page that exists keeps its places, sizes, groups and notes; nodes that
 are new to it go into the groups named here, one column each, or into a column on the right.
@@ -26,6 +26,8 @@ ROW, TEXT = 24, 120  # of a widget or slot, of a text
 COLORS = ("#3f789e", "#a1309b", "#b06634", "#88A")
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "COMFY_DYNAMICCOMBO_V3")
 SEEDS = ("seed", "noise_seed")
+EDITORS = ("ChoreoBoxTrajectory", "ChoreoPointPicker", "ChoreoStrokeTrajectory", "ChoreoMotionBrush")
+EDITOR = [440, 560]  # px, room to draw in
 UPLOAD = "IMAGEUPLOAD"  # the page's type of its button for files
 
 Json = dict[str, Any]
@@ -36,6 +38,7 @@ def main() -> int:
     parser.add_argument("twin", help="name of the file in workflows/api, without .json")
     parser.add_argument("title", help="name of the page")
     parser.add_argument("--group", nargs=2, action="append", default=[], metavar=("NAME", "IDS"))
+    parser.add_argument("--arrange", action="store_true", help="put the nodes of the page's own groups anew")
     parser.add_argument("--note", type=Path, metavar="FILE.md", help="text of the note beside the groups")
     hosts.add_arguments(parser)
     args = parser.parse_args()
@@ -47,8 +50,8 @@ def main() -> int:
         schemas = server.object_info()
     page = make(prompt, schemas, old)
     groups = [(name, [int(number) for number in ids.split(",")]) for name, ids in args.group]
-    if groups:
-        arrange(page, groups)
+    if groups or args.arrange:
+        arrange(page, groups or members(page))
     if args.note:
         page["nodes"] = [node for node in page["nodes"] if node["type"] != "MarkdownNote"]
         page["nodes"].append(note(page, args.note.read_text(encoding="utf-8").strip()))
@@ -136,7 +139,7 @@ def node(key: int, entry: Json, schema: Json, links: list[list[Any]], prompt: Js
         "id": key,
         "type": entry["class_type"],
         "pos": [0, 0],
-        "size": [WIDTH, ROW * (sockets + rows) + 20],
+        "size": [*EDITOR] if entry["class_type"] in EDITORS else [WIDTH, ROW * (sockets + rows) + 20],
         "flags": {},
         "order": 0,
         "mode": 0,
@@ -193,6 +196,20 @@ def arrange(page: Json, groups: list[tuple[str, list[int]]]) -> None:
         color = COLORS[number % len(COLORS)]
         page["groups"].append({"id": number + 1, "title": name, "bounding": box, "color": color, "flags": {}})
         left += width + 2 * MARGIN + GAP // 2
+
+
+def members(page: Json) -> list[tuple[str, list[int]]]:
+    """The page's groups with the nodes in them, from above."""
+    found = []
+    for group in page["groups"]:
+        left, top, width, height = group["bounding"]
+        inside = [
+            (entry["pos"][1], entry["id"])
+            for entry in page["nodes"]
+            if left <= entry["pos"][0] < left + width and top <= entry["pos"][1] < top + height
+        ]
+        found.append((group["title"], [key for _, key in sorted(inside)]))
+    return found
 
 
 def note(page: Json, text: str) -> Json:
