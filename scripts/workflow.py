@@ -18,7 +18,6 @@ TWINS = {
     "AnimateDiff pocket (runs anywhere)": "animatediff-pocket",
     "MotionClone pocket (runs anywhere)": "motionclone-pocket",
     "S²V2V pocket (runs anywhere)": "s2v2v-pocket",
-    "S²V2V box trajectory pocket (runs anywhere)": "s2v2v-trajectory-pocket",
     "Draw a box and go": "draw-a-box",
     "Points on a reference video": "points-on-video",
     "Strokes and mask": "strokes-and-mask",
@@ -31,6 +30,7 @@ TWINS = {
     "S²V2V - two objects with occlusion": "s2v2v-two-objects",
     "S²V2V - gesture from a phone clip": "s2v2v-gesture",
 }
+MEASURED_ONLY = ("s2v2v-trajectory-pocket",)  # twins without a page: they do not yet do what it would promise
 
 
 def path_of(name: str) -> Path:
