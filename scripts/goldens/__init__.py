@@ -43,9 +43,16 @@ def compare(name: str, ours: Tensor, expected: Tensor, measure: str, tolerance: 
     return Difference(name, absolute, relative, absolute if measure == "abs" else relative, tolerance)
 
 
-def fill(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Load a golden's weights; those that it leaves out, as no expected tensor needs them, become zero."""
+def fill(model: nn.Module, weights: Mapping[str, Tensor], trimmed: bool) -> None:
+    """Load a golden's weights. What a trimmed file leaves out becomes zero; no expected tensor needs it.
+
+    Raises ValueError for weights that do not fit, and for missing ones in a file that is whole.
+    """
     shapes = model.state_dict()
-    if unknown := weights.keys() - shapes.keys():
-        raise ValueError(f"The golden's weights do not fit its config: unknown are {sorted(unknown)[:3]}")
+    unknown, missing = weights.keys() - shapes.keys(), shapes.keys() - weights.keys()
+    if unknown or (missing and not trimmed):
+        raise ValueError(
+            "The golden's weights do not fit its config: "
+            f"missing {sorted(missing)[:3]}, unexpected {sorted(unknown)[:3]}"
+        )
     model.load_state_dict({key: weights.get(key, torch.zeros_like(w)) for key, w in shapes.items()})

@@ -49,7 +49,7 @@ class Run:
         self.weights = {key.removeprefix(UNET): weight for key, weight in weights.items()}
         self.flow = {key: w for key, w in self.weights.items() if "flow_" in key}
         network = MotionProNetwork(read_layout(self.flow))
-        fill(network, self.flow)
+        fill(network, self.flow, "trimmed" in meta)
         condition, frames = tensors["inputs.flow"].float(), meta["frames"]
         self.maps = network(condition, frames)
         features = network.features(condition, frames)
@@ -92,5 +92,5 @@ def build(config: dict[str, Any], weights: dict[str, Tensor]) -> Any:
     from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
     unet = UNetModel(**config, operations=ops.manual_cast, dtype=torch.float32, device="cpu")
-    fill(unet, weights)
+    fill(unet, weights, trimmed=False)
     return unet.eval()

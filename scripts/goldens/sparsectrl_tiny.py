@@ -54,7 +54,7 @@ def build(kind: str, meta: dict[str, Any], tensors: dict[str, Tensor]) -> Sparse
     weights = {k.removeprefix(prefix): w.float() for k, w in tensors.items() if k.startswith(prefix)}
     layout = read_sparse_layout({**_placeholders(meta["params"]), **weights})
     network = SparseNetwork(layout, ops.manual_cast, dtype=torch.float32, device="cpu")
-    fill(network, native(weights, layout))
+    fill(network, native(weights, layout), "trimmed" in meta)
     settings = {"compression_ratio": 1} if layout.latents else {}
     return SparseControl(network, meta["params"]["idx"], load_device=torch.device("cpu"), **settings)
 
