@@ -79,9 +79,7 @@ class S2V2VTarget(io.ComfyNode):
         query = SparseQuery(anchors, region, cells, temperature, blocks, norm, by_features, scattered)
         query.check(grid)
         sampling = model.get_model_object("model_sampling")
-        look = Look.from_noisiest(
-            sampling, timestep, levels, partial(noise_level, sampling), seed, noise
-        )
+        look = Look.from_noisiest(sampling, timestep, levels, partial(noise_level, sampling), seed, noise)
         found, grid = look.features(model, conditioning, latent, query.select, ticks(look.passes))
         _, cleanest = min(found, key=lambda level: level[0])
         query = query.settled(cleanest)
