@@ -12,7 +12,7 @@ from torch import Tensor
 from ..choreo.backbones import recognise
 from ..choreo.contract import Target as ChoreoTarget
 from ..choreo.steering.reading import Look, Noising
-from ..choreo.steering.schedules import sigma_of, spread
+from ..choreo.steering.schedules import as_noisy, spread
 from ..choreo.targets import files
 from ..choreo.targets.motionclone import BLOCKS, TIMESTEP, MotionQuery
 from ..choreo.targets.time_dependent import combined
@@ -62,7 +62,8 @@ class MotionCloneTarget(io.ComfyNode):
         noise: Noising = "random",
     ) -> io.NodeOutput:
         query, family = MotionQuery(blocks, k), recognise(model.model).family
-        look = Look([sigma_of(t) for t in spread(timestep, levels)], seed, noise)
+        sampling = model.get_model_object("model_sampling")
+        look = Look([as_noisy(sampling, t) for t in spread(timestep, levels)], seed, noise)
         found, grid = look.features(
             model, conditioning, reference["samples"], query.select, ticks(look.passes)
         )

@@ -8,8 +8,9 @@ from ..contract import Backbone
 from .animatediff import AnimateDiff
 from .svd import SVD
 from .unet3d import UNet3D
+from .wan import Wan
 
-BACKBONES: tuple[Backbone, ...] = (SVD(), AnimateDiff(), UNet3D())
+BACKBONES: tuple[Backbone, ...] = (SVD(), AnimateDiff(), UNet3D(), Wan())
 
 
 def recognise(model: Any) -> Backbone:
