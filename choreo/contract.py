@@ -236,3 +236,10 @@ class Joined(Protocol):
     def before(self, network: Any, call: Mapping[str, Any]) -> int:
         """How many tokens stand in front of the video's. call: conditionings of this network call."""
         ...
+
+
+@runtime_checkable
+class InPlace(Protocol):
+    """A backbone whose network adds to what it holds instead of making new sums."""
+
+    in_place: Literal[True]

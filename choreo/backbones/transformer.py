@@ -24,13 +24,15 @@ class Transformer(ABC):
     """A backbone whose sites are, of each block: itself, its attention, and that without positions.
 
     patch: latent cells a side of a token. span: frames of the video in a latent frame after the first.
-    saved_maps: width-sized tokens that one block keeps for the backward pass, for each token.
+    saved_maps: width-sized tokens that one block keeps for the backward pass, for each token. video_last:
+    whether other tokens (of the text) stand before the video's, and none behind.
     """
 
     family: str
     patch = 2
     span = 4
     saved_maps: int
+    video_last = False
 
     @abstractmethod
     def blocks(self, network: Any) -> Mapping[str, nn.Module]:
@@ -38,8 +40,7 @@ class Transformer(ABC):
 
     @abstractmethod
     def parts(self, block: str) -> Mapping[str, str]:
-        """Of a block: the modules that call its `attention` and put `out` its result, and those from which
-        `q` and `k` come before they are rotated."""
+        """Of a block: the module that calls its `attention`, and those that give `q` and `k` unrotated."""
 
     @abstractmethod
     def heads(self, network: Any) -> int:
@@ -48,6 +49,10 @@ class Transformer(ABC):
     @abstractmethod
     def width(self, network: Any) -> int:
         """Channels of a token."""
+
+    def side(self, network: Any) -> int:
+        """Latent cells a side of a token."""
+        return self.patch
 
     def pixels(self, channels: int) -> int:
         """Pixels a side of a cell of a latent with so many channels."""
@@ -65,13 +70,13 @@ class Transformer(ABC):
     def sites(self, model: Any) -> Sequence[Site]:
         """Those of block N have the depth N; all are as coarse."""
         network, sites = model.diffusion_model, []
-        paths, heads = list(self.blocks(network)), self.heads(network)
+        paths, heads, side = list(self.blocks(network)), self.heads(network), self.side(network)
         for i, path in enumerate(paths):
             place = (i + 0.5) / len(paths)
             sites += [
-                Site(path + UNROTATED, "temporal", "middle", self.patch, i, heads, place=place),
-                Site(path + ATTENTION, "joint", "middle", self.patch, i, heads, _JOINT, place),
-                Site(path, "block", "middle", self.patch, i, 1, _BLOCK, place),
+                Site(path + UNROTATED, "temporal", "middle", side, i, heads, place=place),
+                Site(path + ATTENTION, "joint", "middle", side, i, heads, _JOINT, place),
+                Site(path, "block", "middle", side, i, 1, _BLOCK, place),
             ]
         return sites
 
@@ -82,15 +87,16 @@ class Transformer(ABC):
         if site.name.endswith(UNROTATED):
             return {"q": names["q"], "k": names["k"]}
         given = AttentionOf(names["attention"])
-        return {"q": given, "k": given, "v": given, "out": names["out"]}
+        return {"q": given, "k": given, "v": given}
 
     def feature(self, site: Site, raw: Mapping[Part, Tensor], latent: Grid) -> Feat:
         grid = latent.coarser(site.scale)
         return Feat(grid, **{part: self._cells(site, part, x, grid) for part, x in raw.items()})
 
     def _cells(self, site: Site, part: Part, tokens: Tensor, grid: Grid) -> Tensor:
-        """[B, F, H, W, …] of the tokens [B, T, …] that begin with those of the video."""
-        video = tokens[:, : grid.frames * grid.rows * grid.cols].unflatten(1, grid.sizes)
+        """[B, F, H, W, …] of tokens [B, T, …], the first or the last of which are the video's."""
+        count = grid.frames * grid.rows * grid.cols
+        video = (tokens[:, -count:] if self.video_last else tokens[:, :count]).unflatten(1, grid.sizes)
         whole = part == "out" or video.ndim == 6
         return video if whole else video.unflatten(-1, (site.heads, -1))
 
@@ -98,6 +104,7 @@ class Transformer(ABC):
         return self.blocks(model.diffusion_model).values()
 
     def saved_bytes(self, model: Any, latent: Grid, element_size: int) -> int:
-        network, grid = model.diffusion_model, latent.coarser(self.patch)
+        network = model.diffusion_model
+        grid = latent.coarser(self.side(network))
         tokens = grid.frames * grid.rows * grid.cols
         return self.saved_maps * len(self.blocks(network)) * tokens * self.width(network) * element_size

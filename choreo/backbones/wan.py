@@ -33,10 +33,7 @@ class Wan(Transformer):
 
     def parts(self, block: str) -> Mapping[str, str]:
         attention = f"{block}.self_attn"
-        names = {
-            part: f"{attention}.{layer}" for part, layer in (("out", "o"), ("q", "norm_q"), ("k", "norm_k"))
-        }
-        return {"attention": attention, **names}
+        return {"attention": attention, "q": f"{attention}.norm_q", "k": f"{attention}.norm_k"}
 
     def heads(self, network: Any) -> int:
         return network.num_heads

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..contract import Backbone, Features, Grid, Selection, Step, Target
+from ..contract import Backbone, Features, Grid, InPlace, Selection, Step, Target
 from .checkpoint import checkpointed
 from .control import quiet
 from .differentiable import differentiable
@@ -102,7 +102,7 @@ def single_pass(request: Request, x: Tensor, sigma: float) -> Pass:
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
-        stack.enter_context(differentiable())
+        stack.enter_context(differentiable(isinstance(request.backbone, InPlace)))
         stack.enter_context(private_weights(request.model))
         if request.checkpoint:
             stack.enter_context(checkpointed(request.backbone.layers(request.model)))

@@ -20,7 +20,7 @@ from ..host import memory
 from ..host.gradient import LossScale, Request, grad_pass
 from ..host.sliced import sliced
 from .frequency import blend_frequencies
-from .schedules import is_flow, schedule_position
+from .schedules import is_bounded, is_flow, schedule_position
 
 log = logging.getLogger(__name__)
 KEY = "choreo_latent_optimisation"
@@ -89,7 +89,9 @@ def sigma_at(sampling: Any, place: float) -> float:
 
 
 def picture_share(sampling: Any, sigma: float) -> float:
-    """How much of the picture is in a sampler's latent: 1, or what flow has left of it."""
+    """How much of the picture is in a sampler's latent: 1, or what flow has left of it (CogVideoX, too)."""
+    if is_bounded(sampling):
+        return 1 / (1 + sigma**2) ** 0.5
     level, one = torch.tensor([sigma]), torch.ones(1)
     return float(sampling.noise_scaling(level, torch.zeros(1), one, False))
 

@@ -105,6 +105,13 @@ def is_flow(sampling: Any) -> bool:
     return isinstance(sampling, CONST)
 
 
+def is_bounded(sampling: Any) -> bool:
+    """Whether a host model's latents have the same size at all levels, as CogVideoX's network takes them."""
+    from comfy.model_sampling import V_PREDICTION_DDPM
+
+    return isinstance(sampling, V_PREDICTION_DDPM)
+
+
 def schedule_position(sampling: Any, sigma: float) -> float:
     """Which share of a model's schedule lies before a sigma: 0 at the noisiest, 1 at the last timestep."""
     low, high = 0.0, 1.0

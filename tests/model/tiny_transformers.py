@@ -107,3 +107,76 @@ def wan(dtype: torch.dtype | None = None, kind: str = "t2v", seed: int = 0, **sh
     if kind == "fun":
         extra["reference_latents"] = [random(1, 16, 1, *size[3:], seed=5)]
     return Tiny(weights_of(network, seed), size, config["text_dim"], config, dtype, extra)
+
+
+def cogvideox(dtype: torch.dtype | None = None, kind: str = "1.0", **shape: Any) -> Tiny:
+    """CogVideoX 1.0, or 1.5 with two latent frames a token; two heads of 64 channels."""
+    from comfy.ldm.cogvideo.model import CogVideoXTransformer3DModel
+    from comfy.ops import disable_weight_init
+
+    with torch.device("meta"):
+        network = CogVideoXTransformer3DModel(
+            num_attention_heads=2,
+            attention_head_dim=64,
+            time_embed_dim=32,
+            text_embed_dim=24,
+            num_layers=6,
+            patch_size_t=2 if kind == "1.5" else None,
+            use_rotary_positional_embeddings=True,
+            operations=disable_weight_init,
+        )
+    frames = 4 if kind == "1.5" else 3
+    size = (1, 16, shape.get("frames", frames), shape.get("rows", 6), shape.get("cols", 8))
+    return Tiny(weights_of(network), size, 24, {}, dtype)
+
+
+def ltxv(dtype: torch.dtype | None = None) -> Tiny:
+    """LTX-Video with two heads of 24 channels."""
+    from comfy.ldm.lightricks.model import LTXVModel
+    from comfy.ops import disable_weight_init
+
+    config = {
+        "num_attention_heads": 2,
+        "attention_head_dim": 24,
+        "cross_attention_dim": 48,
+        "caption_channels": 24,
+        "num_layers": 6,
+    }
+    with torch.device("meta"):
+        network = LTXVModel(operations=disable_weight_init, **config)
+    extra = {"attention_mask": torch.ones(1, 6, dtype=torch.long)}
+    return Tiny(weights_of(network), (1, 128, 3, 4, 5), 24, config, dtype, extra)
+
+
+def hunyuan(dtype: torch.dtype | None = None, kind: str = "1.0", **shape: Any) -> Tiny:
+    """HunyuanVideo with one head of 128 channels: three blocks with two streams and three with one."""
+    from comfy.ldm.hunyuan_video.model import HunyuanVideo
+    from comfy.ops import disable_weight_init
+
+    channels, patch = (32, 1) if kind == "1.5" else (16, 2)
+    with torch.device("meta"):
+        network = HunyuanVideo(
+            in_channels=2 * channels + 1 if kind == "1.5" else channels,
+            out_channels=channels,
+            patch_size=[1, patch, patch],
+            vec_in_dim=None if kind == "1.5" else 768,
+            context_in_dim=24,
+            hidden_size=128,
+            mlp_ratio=4.0,
+            num_heads=1,
+            depth=3,
+            depth_single_blocks=3,
+            axes_dim=[16, 56, 56],
+            theta=256,
+            qkv_bias=True,
+            guidance_embed=kind != "1.5",
+            byt5=False,
+            meanflow=False,
+            use_cond_type_embedding=kind == "1.5",
+            vision_in_dim=1152 if kind == "1.5" else None,
+            meanflow_sum=kind == "1.5",
+            operations=disable_weight_init,
+        )
+    size = (1, channels, shape.get("frames", 3), shape.get("rows", 6), shape.get("cols", 8))
+    extra: dict[str, Any] = {"pooled_output": random(1, 768, seed=6)}
+    return Tiny(weights_of(network), size, 24, {}, dtype, extra)
