@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from functools import partial
 from typing import Any
 
 import folder_paths
@@ -12,7 +13,7 @@ from torch import Tensor
 from ..choreo.backbones import recognise
 from ..choreo.contract import Target as ChoreoTarget
 from ..choreo.steering.reading import Look, Noising
-from ..choreo.steering.schedules import sigma_of
+from ..choreo.steering.schedules import as_noisy
 from ..choreo.targets import files
 from ..choreo.targets.motionclone import BLOCKS, TIMESTEP, MotionQuery
 from ..choreo.targets.time_dependent import combined
@@ -63,7 +64,7 @@ class MotionCloneTarget(io.ComfyNode):
     ) -> io.NodeOutput:
         query, family = MotionQuery(blocks, k), recognise(model.model).family
         sampling = model.get_model_object("model_sampling")
-        look = Look.from_noisiest(sampling, timestep, levels, sigma_of, seed, noise)
+        look = Look.from_noisiest(sampling, timestep, levels, partial(as_noisy, sampling), seed, noise)
         found, grid = look.features(
             model, conditioning, reference["samples"], query.select, ticks(look.passes)
         )

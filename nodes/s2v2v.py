@@ -17,8 +17,6 @@ from ..choreo.targets.time_dependent import combined
 from .progress import ticks
 from .types import Boxes, Target
 
-CELL = 8  # pixels a side of a latent cell
-
 
 class S2V2VTarget(io.ComfyNode):
     """Reference video and points → target."""
@@ -72,8 +70,7 @@ class S2V2VTarget(io.ComfyNode):
     ) -> io.NodeOutput:
         backbone, latent = recognise(model.model), reference["samples"]
         grid = backbone.latent_grid(latent.shape)
-        canvas = (grid.cols * CELL, grid.rows * CELL)
-        anchors = None if points is None else Anchors.of(points, canvas).over(grid.frames)
+        anchors = None if points is None else Anchors.of(points, grid.canvas).over(grid)
         scattered = Anchors.scattered(random_points, grid.frames, seed) if random_points else None
         by_features = follow == "by features"
         query = SparseQuery(anchors, region, cells, temperature, blocks, norm, by_features, scattered)
