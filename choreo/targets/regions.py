@@ -130,9 +130,8 @@ class Anchors:
 
     @classmethod
     def scattered(cls, count: int, frames: int, seed: int) -> Anchors:
-        """Points at random places of the first frame, seen there alone."""
-        generator = torch.Generator().manual_seed(seed)
-        places = torch.rand(count, 2, generator=generator, dtype=torch.float64)
+        """Points at random places of the first frame, spread evenly (Sobol's), seen there alone."""
+        places = torch.quasirandom.SobolEngine(2, scramble=True, seed=seed).draw(count, dtype=torch.float64)
         boxes = torch.cat([places, torch.zeros_like(places)], dim=-1).expand(frames, -1, -1)
         seen = torch.zeros(frames, count, dtype=torch.bool)
         seen[0] = True
