@@ -9,6 +9,7 @@ from comfy_api.latest import ComfyExtension, io
 from ..choreo.host.routes import register
 from .animatediff import LoadAnimateDiff, LoadMotionLora, LoadSparseCtrl
 from .boxes import BoxTrajectory, BoxVideo, FitBoxTracks, LoadBoxTracks, SaveBoxTracks
+from .cogvideox import CogVideoXSampler, LoadCogVideoX
 from .drawing import MotionBrush, PointPicker, StrokeTrajectory
 from .latent_optimisation import LatentOptimisation, LatentOptimisationSampler
 from .motion_guidance import MotionCloneSigmas, MotionGuidance
@@ -59,6 +60,8 @@ NODES: list[type[io.ComfyNode]] = [
     LoadMotionLora,
     LoadSparseCtrl,
     LoadTextToVideoUNet,
+    LoadCogVideoX,
+    CogVideoXSampler,
     LoadPocketModel,
     PocketScene,
 ]

@@ -29,7 +29,7 @@ class MotionGuidance(io.ComfyNode):
             inputs=[
                 io.Model.Input("model", tooltip="A video model, with its LoRAs and other patches. Several of these nodes in a row share one pass."),
                 Target.Input("target", tooltip="What the motion shall be."),
-                io.Float.Input("strength", default=1.0, min=0.0, max=100.0, step=0.05, tooltip="1 is the paper's: for MotionClone targets, and for S²V2V targets on models that predict noise (AnimateDiff, ZeroScope, VideoCrafter2, not Stable Video Diffusion); elsewhere it is normalised. 0 switches the node off."),
+                io.Float.Input("strength", default=1.0, min=0.0, max=100.0, step=0.05, tooltip="1 is the paper's: for MotionClone targets on UNets, and for S²V2V targets on models that predict noise (AnimateDiff, ZeroScope, VideoCrafter2, not Stable Video Diffusion); elsewhere it is normalised. 0 switches the node off."),
                 io.Float.Input("start", default=0.0, min=0.0, max=1.0, step=0.01, advanced=True, tooltip="Where the guidance begins." + _PLACE),
                 io.Float.Input("end", default=0.3, min=0.0, max=1.0, step=0.01, tooltip="Where the guidance ends. MotionClone's are 0.3 for camera motion and 0.4 for objects. For S²V2V targets set 1, and warm_up and cool_down 0: it guides all steps alike." + _PLACE),
                 io.Int.Input("warm_up", default=10, min=0, max=1000, advanced=True, tooltip="Guided steps over which the strength rises; shortened where there are fewer. S²V2V: 0."),

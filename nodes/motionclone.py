@@ -36,11 +36,11 @@ class MotionCloneTarget(io.ComfyNode):
             description="The motion of a reference video, read from the model's temporal attention in one short pass (MotionClone, no training).",
             search_aliases=["MotionClone", "motion transfer", "reference video", "camera motion"],
             inputs=[
-                io.Model.Input("model", tooltip="The video model that shall be steered: AnimateDiff, Stable Video Diffusion, ModelScope, ZeroScope or VideoCrafter2."),
+                io.Model.Input("model", tooltip="The video model that shall be steered: AnimateDiff, Stable Video Diffusion, Wan, CogVideoX, LTX-Video, HunyuanVideo, ModelScope, ZeroScope or VideoCrafter2."),
                 io.Conditioning.Input("conditioning", tooltip="The reference's own conditioning: an empty prompt for AnimateDiff; for Stable Video Diffusion that of the reference's own first frame."),
                 io.Latent.Input("reference", tooltip="The reference video through VAE Encode, in the size and with the number of frames of the video that shall be made."),
                 io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=True, tooltip="Seed of the noise. The official code uses the sampler's seed, so both see the same noise."),
-                io.String.Input("blocks", default=BLOCKS, advanced=True, tooltip="Where to read, in the official names: up_blocks.0 to 3, down_blocks.0 to 3, mid_block, with commas between. up_blocks.1 is the paper's choice."),
+                io.String.Input("blocks", default=BLOCKS, advanced=True, tooltip="Where to read, in the official names: up_blocks.0 to 3, down_blocks.0 to 3, mid_block, with commas between. up_blocks.1 is the paper's choice. In a transformer (Wan, …) these names mean the blocks that lie as far; block.12 or block.10-18 are single ones."),
                 io.Int.Input("k", default=1, min=1, max=64, advanced=True, tooltip="Entries kept of each row of an attention map. 1 is the paper's; the number of frames keeps all."),
                 io.Int.Input("timestep", default=TIMESTEP, min=0, max=999, advanced=True, tooltip="How much noise the reference gets: a timestep of AnimateDiff's 1000. 400 is the paper's (sigma 1.565)."),
                 io.Int.Input("levels", optional=True, default=1, min=1, max=100, advanced=True, tooltip="1, the paper's: the reference is read once, at 'timestep', for all steps. More: it is read at so many noise levels from the noisiest down to 'timestep', and each step takes the nearest (the paper's time-dependent variant); one pass of the model each."),

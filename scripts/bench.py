@@ -30,6 +30,7 @@ BENCHES = {
     "motionclone": "motionclone",
     "s2v2v": "s2v2v",
     "motionpro": "motionpro",
+    "wan": "wan",
     "editors": "editors",
 }
 

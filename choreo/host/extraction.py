@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..contract import Backbone, Features, Grid, Selection, Site
 from .taps import LastTap, Tap
+from .vp_ddim import is_bounded, size_at
 
 KEY = "choreo_extraction"
 PART_OF_NETWORK = "choreo_network_"  # wrappers with such keys are no steering
@@ -62,6 +63,8 @@ def extract(
             raise
 
     def one_call(model: Any, x: Tensor, sigmas: Tensor, extra_args: dict[str, Any], **_: Any) -> Tensor:
+        if is_bounded(model.inner_model.inner_model.model_sampling):
+            x = x / size_at(float(sigmas[0]))
         with suppress(LastTap):
             model(x, sigmas[0] * x.new_ones([x.shape[0]]), **extra_args)
         return x

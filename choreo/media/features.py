@@ -49,13 +49,20 @@ def heat_pictures(heat: Tensor, size: tuple[int, int], over: Tensor | None = Non
     return frames * (1 - opacity) + colors * opacity
 
 
+_SPANS = (4, 8)  # frames of a video in a latent frame after the first, of the models that compress time
+
+
 def motion_pictures(heat: Tensor, frames: Tensor | None = None) -> Tensor:
     """`heat_pictures` of a reference's motion, as large as its frames, else 256 pixels high.
 
-    Raises ValueError if the frames are of another number (one picture goes under all).
+    Latents that compress time move as often as they have frames: each of them but the first is shown as
+    long as it lasts. Raises ValueError if the frames are of another number (one picture goes under all).
     """
     if frames is None:
         return heat_pictures(heat, (256, max(1, round(256 * heat.shape[2] / heat.shape[1]))))
+    for span in _SPANS:
+        if len(frames) == (len(heat) - 1) * span + 1:
+            heat = torch.cat([heat[:1], heat[1:].repeat_interleave(span, 0)])
     if len(frames) not in (1, len(heat)):
         raise ValueError(
             f"The reference of this motion has {len(heat)} frames, but there are {len(frames)} images to lay "

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ..contract import Guided, Rule, Target
+from ..host.vp_ddim import is_bounded
 from .rules import direction_shift, epsilon_shift, normalised
-from .schedules import is_bounded, is_flow, ramp
+from .schedules import is_flow, ramp
 
 _SAME = 1e-5  # two sigmas closer than this (relative) are one
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..host.running import run_clean
+from ..host.vp_ddim import is_bounded, size_at
 from .guides import input_scale
 from .schedules import own_sigmas
 
@@ -130,12 +131,14 @@ class Inversion:
         tick: Callable[[], None],
     ) -> Tensor:
         """The latents at all levels, one after the other."""
-        scale = partial(input_scale, patcher.get_model_object("model_sampling"))
+        sampling = patcher.get_model_object("model_sampling")
+        bounded = is_bounded(sampling)  # its network is given what other samplers scale themselves
+        scale = partial(input_scale, sampling) if not bounded else lambda sigma: 1 / size_at(sigma)
 
         def body(denoise: Denoise, x: Tensor) -> Tensor:
             def ticking(y: Tensor, sigma: float) -> Tensor:
                 tick()
-                return denoise(y, sigma)
+                return denoise(y / size_at(sigma) if bounded else y, sigma)
 
             return torch.stack([*trace(ticking, x, levels, scale, self.method, self.iterations)])
 

@@ -19,8 +19,9 @@ from ..contract import Target
 from ..host import memory
 from ..host.gradient import LossScale, Request, grad_pass
 from ..host.sliced import sliced
+from ..host.vp_ddim import is_bounded, size_at
 from .frequency import blend_frequencies
-from .schedules import is_bounded, is_flow, schedule_position
+from .schedules import is_flow, schedule_position
 
 log = logging.getLogger(__name__)
 KEY = "choreo_latent_optimisation"
@@ -91,7 +92,7 @@ def sigma_at(sampling: Any, place: float) -> float:
 def picture_share(sampling: Any, sigma: float) -> float:
     """How much of the picture is in a sampler's latent: 1, or what flow has left of it (CogVideoX, too)."""
     if is_bounded(sampling):
-        return 1 / (1 + sigma**2) ** 0.5
+        return 1 / size_at(sigma)
     level, one = torch.tensor([sigma]), torch.ones(1)
     return float(sampling.noise_scaling(level, torch.zeros(1), one, False))
 

@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-BETAS = 0.00085, 0.012  # AnimateDiff's, on a straight line
-STEPS = 1000  # the model's own
+from ..host.noise_tables import BETAS, STEPS, stable_diffusion_sigmas
 
 
 @dataclass(frozen=True)
@@ -105,13 +104,6 @@ def is_flow(sampling: Any) -> bool:
     return isinstance(sampling, CONST)
 
 
-def is_bounded(sampling: Any) -> bool:
-    """Whether a host model's latents have the same size at all levels, as CogVideoX's network takes them."""
-    from comfy.model_sampling import V_PREDICTION_DDPM
-
-    return isinstance(sampling, V_PREDICTION_DDPM)
-
-
 def schedule_position(sampling: Any, sigma: float) -> float:
     """Which share of a model's schedule lies before a sigma: 0 at the noisiest, 1 at the last timestep."""
     low, high = 0.0, 1.0
@@ -140,27 +132,3 @@ def own_sigmas(sampling: Any) -> Tensor | None:
 
     sigmas = sampling.sigmas if isinstance(sampling, ModelSamplingDiscrete) else None
     return sigmas if isinstance(sigmas, Tensor) and len(sigmas) == STEPS else None
-
-
-def stable_diffusion_sigmas() -> Tensor:
-    """Stable Diffusion's noise levels of its 1000 timesteps, float64: 0.0292 to 14.6."""
-    alphas = stable_diffusion_alphas()
-    return ((1 - alphas) / alphas).sqrt()
-
-
-def stable_diffusion_alphas() -> Tensor:
-    """Stable Diffusion's alpha_bar at each of its 1000 timesteps, float64."""
-    low, high = (beta**0.5 for beta in BETAS)
-    return torch.cumprod(1 - torch.linspace(low, high, STEPS, dtype=torch.float64).square(), 0)
-
-
-def zero_terminal_alphas(shift: float = 1.0) -> Tensor:
-    """CogVideoX's alpha_bar at each of its 1000 timesteps, float64: at the last one no picture is left.
-
-    Stable Diffusion's with the signal-to-noise ratio divided by `shift` (3 of CogVideoX-2B, 1 of 5B), and the
-    roots stretched so that they end at 0 (Lin et al. 2023, Algorithm 1).
-    """
-    alphas = stable_diffusion_alphas()
-    roots = (alphas / (shift + (1 - shift) * alphas)).sqrt()
-    first, last = roots[0], roots[-1]
-    return ((roots - last) * first / (first - last)).square()

@@ -9,11 +9,12 @@ from comfy import model_sampling as host
 from comfy.samplers import ddim_scheduler
 from torch import Tensor
 
+from choreo.host.noise_tables import stable_diffusion_sigmas, zero_terminal_alphas
 from choreo.models.scaled_sampling import ScaledSampling
 from choreo.steering.guides import input_scale
 from choreo.steering.inversion import Method, invert, timesteps
 from choreo.steering.rules import epsilon_shift
-from choreo.steering.schedules import own_sigmas, stable_diffusion_sigmas, zero_terminal_alphas
+from choreo.steering.schedules import own_sigmas
 
 from . import Difference, compare
 

@@ -26,6 +26,7 @@ class Tiny:
     config: dict[str, Any] = field(default_factory=dict)
     dtype: torch.dtype | None = None
     extra: dict[str, Any] = field(default_factory=dict)  # conditioning
+    own_sampler: bool = False  # CogVideoX's
     model: Any = None
 
     def __post_init__(self) -> None:
@@ -51,6 +52,8 @@ class Tiny:
 
         latent = {"samples": options.pop("latent", torch.zeros(self.shape))}
         sampler, scheduler = options.pop("sampler", "euler"), options.pop("scheduler", "simple")
+        if self.own_sampler:
+            return self._by_own_sampler(model or self.model, steps, cfg, latent["samples"])
         with torch.inference_mode():
             (result,) = nodes.common_ksampler(
                 model or self.model,
@@ -65,6 +68,19 @@ class Tiny:
                 **options,
             )
         return result["samples"]
+
+    def _by_own_sampler(self, model: Any, steps: int, cfg: float, latent: Tensor) -> Tensor:
+        """What SamplerCustom returns."""
+        from comfy.sample import prepare_noise, sample_custom
+        from comfy.samplers import calculate_sigmas
+
+        from choreo.host.vp_ddim import sampler
+
+        sigmas = calculate_sigmas(model.get_model_object("model_sampling"), "simple", steps)
+        with torch.inference_mode():
+            drawn = prepare_noise(latent, SEED)
+            given = model, drawn, cfg, sampler(), sigmas, self.positive, self.negative, latent
+            return sample_custom(*given, seed=SEED)
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:
@@ -127,7 +143,7 @@ def cogvideox(dtype: torch.dtype | None = None, kind: str = "1.0", **shape: Any)
         )
     frames = 4 if kind == "1.5" else 3
     size = (1, 16, shape.get("frames", frames), shape.get("rows", 6), shape.get("cols", 8))
-    return Tiny(weights_of(network), size, 24, {}, dtype)
+    return Tiny(weights_of(network), size, 24, {}, dtype, own_sampler=True)
 
 
 def ltxv(dtype: torch.dtype | None = None) -> Tiny:

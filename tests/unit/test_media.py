@@ -78,3 +78,12 @@ def test_heat_is_brighter_where_it_is_stronger_and_leaves_what_is_still():
     assert torch.allclose(over[:, :, :16], frames[:, :, :16]) and float(over[0, 0, -1].mean()) > 0.8
     with pytest.raises(ValueError, match="has 2 frames, but there are 3 images"):
         motion_pictures(heat, frames.repeat(3, 1, 1, 1))
+
+
+def test_heat_of_a_latent_that_compresses_time_lasts_as_long_as_its_frames():
+    heat = torch.tensor([0.0, 0.5, 1.0])[:, None, None].expand(-1, 2, 2)
+    over = motion_pictures(heat, torch.zeros(9, 4, 4, 3))
+    assert over.shape == (9, 4, 4, 3)
+    brightness = over.mean((1, 2, 3))
+    assert torch.allclose(brightness[1:5], brightness[1]) and torch.allclose(brightness[5:], brightness[5])
+    assert brightness[0] < brightness[1] < brightness[5]

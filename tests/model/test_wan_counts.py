@@ -1,0 +1,19 @@
+"""What a guided pass of Wan 1.3B takes at its real size, in counts that are the same on every machine."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from benches.wan import FLOPS_LIMIT, GIB, REAL, SAVED_LIMIT, RealSize
+
+
+def test_a_guided_pass_of_81_frames_fits():
+    real = RealSize()
+    forward, guided = real.cost(real.forward), real.cost(partial(real.guided, True))
+    assert forward.flops == pytest.approx(283e12, rel=0.01)
+    assert 2 < guided.flops / forward.flops <= FLOPS_LIMIT
+    assert 1 * GIB < guided.saved_activations <= SAVED_LIMIT * GIB
+    assert guided.saved_weights < 0.01 * GIB
+    assert (REAL.video_frames, REAL.canvas) == (81, (832, 480))
