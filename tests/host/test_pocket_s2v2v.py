@@ -1,26 +1,26 @@
-"""The pocket examples of S²V2V through the real server: a clicked point of a video, and a drawn box.
+"""The pocket examples of S²V2V through the real server: a few points of a video, and a drawn box.
 
-Few steps, so these say that every node works with the next and that guidance lowers the energy; how near the
-object comes is for `evaluate.py`.
+Box trajectories take few steps here: that every node works with the next and guidance lowers the energy. How
+near objects come over many cases is for `evaluate.py`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import numpy as np
-import pytest
 
+from choreo.metrics.measures import shape_of
+from choreo.metrics.tracker import Track, track
 from scripts.server import Server
 from workflow import change, load, the_node
 
-STEPS = {"s2v2v-pocket": "ChoreoInvertVideo.steps", "s2v2v-trajectory-pocket": "BasicScheduler.steps"}
 
-
-def example(name: str, **inputs: Any) -> dict[str, Any]:
-    prompt = load(name)
-    for key, value in {STEPS[name]: 6, **inputs}.items():
+def trajectory(**inputs: Any) -> dict[str, Any]:
+    prompt = load("s2v2v-trajectory-pocket")
+    for key, value in {"BasicScheduler.steps": 6, **inputs}.items():
         change(prompt, key, value)
     return prompt
 
@@ -39,18 +39,32 @@ def energies(server: Server, prompt: dict[str, Any]) -> list[float]:
     return [float(energy) for energy in found]
 
 
-@pytest.mark.parametrize("name", STEPS)
-def test_the_example_runs_and_its_guidance_lowers_the_energy(server: Server, name: str) -> None:
-    guided = energies(server, example(name))
-    hardly = energies(server, example(name, strength=1e-4))
+def test_the_trajectory_runs_and_its_guidance_lowers_the_energy(server: Server) -> None:
+    guided = energies(server, trajectory())
+    hardly = energies(server, trajectory(strength=1e-4))
     assert len(guided) == len(hardly) == 6 and guided[-1] < 0.9 * hardly[-1]
-    assert energies(server, example(name, strength=0.0)) == []
+    assert energies(server, trajectory(strength=0.0)) == []
+
+
+def test_the_example_moves_as_its_reference_and_looks_as_its_words(server: Server) -> None:
+    prompt = load("s2v2v-pocket")
+    guided = track(clip(server, prompt), "red")
+    change(prompt, "ChoreoMotionGuidance.strength", 0.0)
+    free = track(clip(server, prompt), "red")
+    change(prompt, "SaveImage.images", [the_node(prompt, "ChoreoReferenceVideo"), 0])
+    reference = track(clip(server, prompt), "yellow")
+    assert guided.found.all() and shape_of(guided) == "disc"
+
+    def error(seen: Track) -> float:
+        return float(np.linalg.norm(seen.centres - reference.centres, axis=1)[seen.found].mean())
+
+    assert error(guided) < 0.8 * error(free)
 
 
 def test_points_that_are_nowhere_are_refused_with_their_sentence(server: Server) -> None:
-    prompt = example("s2v2v-pocket")
-    text = prompt[the_node(prompt, "ChoreoPointPicker")]["inputs"]["points"]
-    change(prompt, "ChoreoPointPicker.points", text.replace("[[0,0.2474,0.5656,1]]", "[[0,1.5,0.5656,1]]"))
+    prompt = load("s2v2v-pocket")
+    change(prompt, "ChoreoTrackPoints.seeds", "clicked")
+    prompt[the_node(prompt, "ChoreoTrackPoints")]["inputs"]["points"] = json.dumps([{"x": 192, "y": 72}])
     error = server.run(prompt).error
-    assert error is not None and error.node_type == "ChoreoTrackPoints"
+    assert error is not None and error.node_type == "ChoreoS2V2VTarget"
     assert "Nothing is visible in the linked geometry" in error.message
