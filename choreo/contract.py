@@ -9,7 +9,7 @@ another by name, so a new target or a new backbone is one file.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -27,7 +27,8 @@ class Site:
 
     kind: attention within a frame, over time, over both; a whole temporal module; or a whole block.
     scale: latent cells a side of one feature cell. depth: order among the sites of the same kind,
-    stage and scale, from 0. heads: attention heads, 1 for a module or block.
+    stage and scale, from 0. heads: attention heads, 1 for a module or block. also: as what else it can be
+    read. place: how far through a network whose blocks are all alike (a transformer), 0 to 1.
     """
 
     name: str
@@ -36,6 +37,12 @@ class Site:
     scale: int
     depth: int
     heads: int = 1
+    also: frozenset[Kind] = frozenset()
+    place: float | None = None
+
+    def serves(self, kind: Kind) -> bool:
+        """Whether it can be read as a place of this kind."""
+        return kind == self.kind or kind in self.also
 
     @property
     def parts(self) -> frozenset[Part]:
@@ -46,11 +53,17 @@ class Site:
 
 @dataclass(frozen=True)
 class Grid:
-    """Frames, rows and columns of a latent or of a feature map."""
+    """Frames, rows and columns of a latent or of a feature map.
+
+    span: frames of the video in each frame but the first, which holds one. pixels: of the video, a side of a
+    cell. Grids of the same sizes are equal.
+    """
 
     frames: int
     rows: int
     cols: int
+    span: int = field(default=1, compare=False)
+    pixels: int = field(default=8, compare=False)
 
     @classmethod
     def of(cls, sizes: Sequence[Any]) -> Grid:
@@ -65,17 +78,25 @@ class Grid:
         """[frames, rows, cols]."""
         return [self.frames, self.rows, self.cols]
 
-    def cell(self, x: float, y: float) -> tuple[float, float]:
-        """(row, column), fractional, of a point in normalised canvas coordinates (0..1)."""
-        return y * self.rows, x * self.cols
+    @property
+    def video_frames(self) -> int:
+        """Frames of the video."""
+        return (self.frames - 1) * self.span + 1
 
-    def frame(self, video_frame: float, video_frames: int) -> float:
-        """Fractional index on this grid of a frame of the video."""
-        return 0.0 if video_frames < 2 else video_frame * (self.frames - 1) / (video_frames - 1)
+    @property
+    def canvas(self) -> tuple[int, int]:
+        """(width, height) of the video in pixels."""
+        return self.cols * self.pixels, self.rows * self.pixels
+
+    def moments(self) -> list[range]:
+        """Which frames of the video each frame holds: the first one alone, then `span` of them."""
+        later = range(1, self.video_frames, self.span)
+        return [range(1), *(range(start, start + self.span) for start in later)]
 
     def coarser(self, scale: int) -> Grid:
-        """The grid after log2(scale) strided convolutions, which round odd sizes up."""
-        return Grid(self.frames, -(-self.rows // scale), -(-self.cols // scale))
+        """The grid of cells `scale` times as large, odd sizes rounded up."""
+        rows, cols = -(-self.rows // scale), -(-self.cols // scale)
+        return Grid(self.frames, rows, cols, self.span, self.pixels * scale)
 
 
 @dataclass
@@ -91,10 +112,25 @@ class Feat:
     v: Tensor | None = None
     out: Tensor | None = None
 
+    @property
+    def batch(self) -> int:
+        """The number of batch rows B."""
+        return next(len(t) for p in ("q", "k", "v", "out") if (t := getattr(self, p)) is not None)
+
     def rows(self, keep: Sequence[int]) -> Feat:
         """The same features of some of the B batch rows."""
         pick = {p: t[list(keep)] for p in ("q", "k", "v", "out") if (t := getattr(self, p)) is not None}
         return Feat(self.grid, **pick)
+
+
+@dataclass(frozen=True)
+class AttentionOf:
+    """What a module hands to its attention: for the parts that no module puts out.
+
+    module: its name, below the diffusion model.
+    """
+
+    module: str
 
 
 Selection = Mapping[Site, frozenset[Part]]
@@ -172,8 +208,8 @@ class Backbone(Protocol):
         """The tappable places, in the order of the forward pass."""
         ...
 
-    def modules(self, site: Site) -> Mapping[Part, str]:
-        """Names, below the diffusion model, of the modules whose output is each part."""
+    def modules(self, site: Site) -> Mapping[Part, str | AttentionOf]:
+        """Names, below the diffusion model, of the modules that put out each part, or attend with it."""
         ...
 
     def latent_grid(self, shape: Sequence[int]) -> Grid:
@@ -191,3 +227,19 @@ class Backbone(Protocol):
     def saved_bytes(self, model: Any, latent: Grid, element_size: int) -> int:
         """Rough size of what a forward pass keeps for the backward pass without checkpointing."""
         ...
+
+
+@runtime_checkable
+class Joined(Protocol):
+    """A backbone whose network may join other tokens to those of the video."""
+
+    def before(self, network: Any, call: Mapping[str, Any]) -> int:
+        """How many tokens stand in front of the video's. call: conditionings of this network call."""
+        ...
+
+
+@runtime_checkable
+class InPlace(Protocol):
+    """A backbone whose network adds to what it holds instead of making new sums."""
+
+    in_place: Literal[True]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from ..choreo.backbones import recognise
 from ..choreo.contract import Target as ChoreoTarget
 from ..choreo.steering.reading import Look, Noising
-from ..choreo.steering.schedules import sigma_of, spread
+from ..choreo.steering.schedules import as_noisy
 from ..choreo.targets import files
 from ..choreo.targets.motionclone import BLOCKS, TIMESTEP, MotionQuery
 from ..choreo.targets.time_dependent import combined
@@ -43,7 +44,7 @@ class MotionCloneTarget(io.ComfyNode):
                 io.Int.Input("k", default=1, min=1, max=64, advanced=True, tooltip="Entries kept of each row of an attention map. 1 is the paper's; the number of frames keeps all."),
                 io.Int.Input("timestep", default=TIMESTEP, min=0, max=999, advanced=True, tooltip="How much noise the reference gets: a timestep of AnimateDiff's 1000. 400 is the paper's (sigma 1.565)."),
                 io.Int.Input("levels", optional=True, default=1, min=1, max=100, advanced=True, tooltip="1, the paper's: the reference is read once, at 'timestep', for all steps. More: it is read at so many noise levels from the noisiest down to 'timestep', and each step takes the nearest (the paper's time-dependent variant); one pass of the model each."),
-                io.Combo.Input("noise", options=["random", "inverted"], optional=True, default="random", advanced=True, tooltip="random, the paper's: the reference gets the seed's noise. inverted: the noise from which the model would have made the reference (DDIM inversion, 30 more passes)."),
+                io.Combo.Input("noise", options=["random", "inverted"], optional=True, default="random", advanced=True, tooltip="random, the paper's: the reference gets the seed's noise. inverted: the noise from which the model would have made the reference (DDIM inversion, 30 more passes; with several levels one each, at the steps of Invert Video with so many)."),
             ],
             outputs=[Target.Output("target", tooltip="For Motion Guidance, Save Target and Preview Target.")],
         )  # fmt: skip
@@ -62,7 +63,8 @@ class MotionCloneTarget(io.ComfyNode):
         noise: Noising = "random",
     ) -> io.NodeOutput:
         query, family = MotionQuery(blocks, k), recognise(model.model).family
-        look = Look([sigma_of(t) for t in spread(timestep, levels)], seed, noise)
+        sampling = model.get_model_object("model_sampling")
+        look = Look.from_noisiest(sampling, timestep, levels, partial(as_noisy, sampling), seed, noise)
         found, grid = look.features(
             model, conditioning, reference["samples"], query.select, ticks(look.passes)
         )

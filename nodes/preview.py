@@ -16,7 +16,7 @@ from ..choreo.controls.point_tracks import holds_no_points
 from ..choreo.host.extraction import extract
 from ..choreo.media.features import motion_pictures, pca_pictures
 from ..choreo.media.preview import preview
-from ..choreo.steering.latent_optimisation import WINDOW, karras_sigma
+from ..choreo.steering.latent_optimisation import WINDOW, sigma_at
 from .types import Boxes, Target
 
 CATEGORY = "Choreo/look"
@@ -115,8 +115,7 @@ def _features(
     backbone = recognise(model.model)
     target.check(backbone.latent_grid(samples.shape))
     if sigma == 0:
-        sampling = model.get_model_object("model_sampling")
-        sigma = karras_sigma(sum(WINDOW) / 2, float(sampling.sigma_max), float(sampling.sigma_min))
+        sigma = sigma_at(model.get_model_object("model_sampling"), sum(WINDOW) / 2)
     features, grid = extract(model, positive, samples, sigma, seed, backbone, target.select)
-    size = (grid.rows * 8, grid.cols * 8)
-    return torch.cat([pca_pictures(m.cpu(), size) for m in target.maps(features).values()])
+    width, height = grid.canvas
+    return torch.cat([pca_pictures(m.cpu(), (height, width)) for m in target.maps(features).values()])

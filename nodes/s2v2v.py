@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from comfy_api.latest import io
@@ -9,14 +10,12 @@ from torch import Tensor
 
 from ..choreo.backbones import recognise
 from ..choreo.steering.reading import Look, Noising
-from ..choreo.steering.schedules import noise_level, spread
+from ..choreo.steering.schedules import noise_level
 from ..choreo.targets.regions import Anchors, Region
 from ..choreo.targets.s2v2v import BLOCKS, CELLS, TEMPERATURE, TIMESTEP, Norm, SparseQuery
 from ..choreo.targets.time_dependent import combined
 from .progress import ticks
 from .types import Boxes, Target
-
-CELL = 8  # pixels a side of a latent cell
 
 
 class S2V2VTarget(io.ComfyNode):
@@ -45,7 +44,7 @@ class S2V2VTarget(io.ComfyNode):
                 io.Int.Input("random_points", default=0, min=0, max=1000, optional=True, advanced=True, tooltip="So many points at random places of the first frame (by the seed), beside those that are connected. They are followed by their features."),
                 io.Int.Input("timestep", default=TIMESTEP, min=0, max=999, advanced=True, tooltip="How much noise the reference gets: a timestep of the model's 1000. 1 is the paper's."),
                 io.Int.Input("levels", default=1, min=1, max=100, optional=True, advanced=True, tooltip="1, the paper's: the reference is read once, at 'timestep', for all steps. More: it is read at so many noise levels from the noisiest down to 'timestep', and each step takes the nearest (the paper found little gain); one pass of the model each."),
-                io.Combo.Input("noise", options=["random", "inverted"], default="random", optional=True, advanced=True, tooltip="random, the paper's: the reference gets the seed's noise. inverted: the noise from which the model would have made the reference (DDIM inversion, 30 more passes)."),
+                io.Combo.Input("noise", options=["random", "inverted"], default="random", optional=True, advanced=True, tooltip="random, the paper's: the reference gets the seed's noise. inverted: the noise from which the model would have made the reference (DDIM inversion, 30 more passes; with several levels one each, at the steps of Invert Video with so many)."),
             ],
             outputs=[Target.Output("target", tooltip="For Motion Guidance (with end 1, warm_up 0 and cool_down 0 there), Save Target and Preview Target.")],
         )  # fmt: skip
@@ -71,14 +70,13 @@ class S2V2VTarget(io.ComfyNode):
     ) -> io.NodeOutput:
         backbone, latent = recognise(model.model), reference["samples"]
         grid = backbone.latent_grid(latent.shape)
-        canvas = (grid.cols * CELL, grid.rows * CELL)
-        anchors = None if points is None else Anchors.of(points, canvas).over(grid.frames)
+        anchors = None if points is None else Anchors.of(points, grid.canvas).over(grid)
         scattered = Anchors.scattered(random_points, grid.frames, seed) if random_points else None
         by_features = follow == "by features"
         query = SparseQuery(anchors, region, cells, temperature, blocks, norm, by_features, scattered)
         query.check(grid)
         sampling = model.get_model_object("model_sampling")
-        look = Look([noise_level(sampling, t) for t in spread(timestep, levels)], seed, noise)
+        look = Look.from_noisiest(sampling, timestep, levels, partial(noise_level, sampling), seed, noise)
         found, grid = look.features(model, conditioning, latent, query.select, ticks(look.passes))
         _, cleanest = min(found, key=lambda level: level[0])
         query = query.settled(cleanest)

@@ -10,20 +10,29 @@ import motionclone
 if TYPE_CHECKING:
     from choreo.toy.cases import Case
 
-# The method without either sparsity: points everywhere, each compared with the whole of later frames.
-EVERYWHERE = {"ChoreoTrackPoints.seeds": "grid", "ChoreoTrackPoints.count": 64}
+# The method without sparsity: an even grid of many points, each compared with the whole of later frames.
+DENSE = {
+    "ChoreoTrackPoints.count": 64,
+    "ChoreoS2V2VTarget.region": "whole frame",
+}
+# What the paper gives: one reading at timestep 1 with random noise, the nearest cells, its weight.
+PUBLISHED = {
+    "ChoreoS2V2VTarget.levels": 1,
+    "ChoreoS2V2VTarget.noise": "random",
+    "ChoreoS2V2VTarget.region": "nearest",
+    "ChoreoS2V2VTarget.blocks": "up_blocks.1, up_blocks.2",
+    "ChoreoMotionGuidance.weighting": "auto",
+    "ChoreoMotionGuidance.strength": 1.0,
+}
 FRESH = "fresh"  # id of the node with noise that holds no boxes
-DENSE = {**EVERYWHERE, "ChoreoS2V2VTarget.region": "whole frame"}
 
 
 def inputs(case: Case) -> dict[str, Any]:
-    """A case: its words, frames and seed, and a click on the object in the reference's first frame."""
+    """A case: its words, frames and seed."""
     assert case.prompt is not None
     return {
         "Prompt.text": motionclone.words(case.prompt.color, case.prompt.shape, case.world),
         "EmptyLatentImage.batch_size": case.frames,
-        "ChoreoPointPicker.frames": case.frames,
-        "ChoreoPointPicker.points": drawings.click(case),
         "ChoreoS2V2VTarget.seed": case.noise_seed,
         "ChoreoInvertVideo.seed": case.noise_seed,
     }

@@ -13,6 +13,7 @@ frontend of ComfyUI and only reports. Exit status 0: all passed.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,7 @@ JS_LINT = (
     ("format", ["--no-install", "prettier", "--check", "js/*.{js,css}", "js/**/*.mjs", "tests/**/*.mjs"]),
     ("types", ["--no-install", "tsc", "-p", "."]),
 )
+MOST_WORKERS = 4  # of pytest: each may hold a ComfyUI server
 NODE = ("js", "browser")  # run by Node, not by pytest
 FLOORS = ("__init__.py", "nodes", "choreo")  # what the import contracts speak about
 
@@ -80,7 +82,7 @@ def arguments(stages: list[str]) -> argparse.Namespace:
 
 def require_tools(host: Host) -> None:
     """Refuse a Python that lacks the tools; only a private ComfyUI has them from the start."""
-    tools = ("basedpyright", "importlinter", "pytest", "ruff")
+    tools = ("basedpyright", "importlinter", "pytest", "ruff", "xdist")
     ask = f"import sys; from importlib.util import find_spec; sys.exit(not all(map(find_spec, {tools})))"
     if subprocess.run([str(host.python), "-c", ask]).returncode != 0:
         command = f"{host.python} -m pip install -r requirements-dev.txt"
@@ -132,12 +134,15 @@ def _succeeds(name: str, command: list[str], folder: Path) -> bool:
 
 
 def run_tests(stage: str, host: Host, match: str | None) -> Result:
-    """One pytest run over the stage's folder, in the host's Python."""
+    """pytest over the stage's folder in the host's Python, in several processes."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [str(host.python), "-m", "pytest", f"tests/{stage}", "--quiet", "--durations=5"]
         command += [f"--junitxml={report}", *(["-k", match] if match else [])]
-        status = subprocess.run(command, cwd=ROOT).returncode
+        workers = min(os.cpu_count() or 1, MOST_WORKERS)
+        command += ["-n", str(workers), "--dist", "loadfile"]  # a file's tests share models and servers
+        threads = {"OMP_NUM_THREADS": str(max((os.cpu_count() or 1) // workers, 1))}
+        status = subprocess.run(command, cwd=ROOT, env=os.environ | threads).returncode
         counts = ElementTree.parse(report).find("testsuite") if report.is_file() else None
     if counts is None:
         return Result(stage, False, 0)

@@ -29,6 +29,10 @@ TWINS = {
     "S²V2V - box trajectory on VideoCrafter2": "s2v2v-videocrafter2",
     "S²V2V - two objects with occlusion": "s2v2v-two-objects",
     "S²V2V - gesture from a phone clip": "s2v2v-gesture",
+    "MotionPro - drag and brush": "motionpro-drag",
+    "MotionPro - camera path": "motionpro-camera",
+    "MotionPro - camera and object": "motionpro-camera-object",
+    "MotionPro-Dense - synchronised videos": "motionpro-dense",
 }
 MEASURED_ONLY = ("s2v2v-trajectory-pocket",)  # twins without a page: they do not yet do what it would promise
 

@@ -6,10 +6,23 @@ from typing import Any
 
 from ..contract import Backbone
 from .animatediff import AnimateDiff
+from .cogvideox import CogVideoX, CogVideoX15
+from .hunyuan import Hunyuan
+from .ltxv import LTXV
 from .svd import SVD
 from .unet3d import UNet3D
+from .wan import Wan
 
-BACKBONES: tuple[Backbone, ...] = (SVD(), AnimateDiff(), UNet3D())
+BACKBONES: tuple[Backbone, ...] = (
+    SVD(),
+    AnimateDiff(),
+    UNet3D(),
+    Wan(),
+    CogVideoX(),
+    CogVideoX15(),
+    LTXV(),
+    Hunyuan(),
+)
 
 
 def recognise(model: Any) -> Backbone:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .geometry import Crop, check_canvas, nudged_inside, overshoot
 from .point_tracks import MAX_PIXELS, PointTracks
-from .timing import rate_over_same_time, resampled_over_time
+from .timing import pooled_over_time, rate_over_same_time, resampled_over_time
 
 ROLES = ("object", "static", "camera")
 FITS = ("stretch", "crop")
@@ -138,6 +138,17 @@ class BoxTracks:
         boxes, nearest = resampled_over_time(self.boxes, frames)
         fps = rate_over_same_time(self.fps, self.frames, frames)
         return replace(self, boxes=boxes, visibility=self.visibility[nearest], fps=fps)
+
+    def pooled(self, moments: Sequence[range]) -> BoxTracks:
+        """The boxes where they are on average at each moment, a range of frames.
+
+        A box that is visible in some of them counts there alone.
+        """
+        if all(len(moment) == 1 for moment in moments):
+            return self
+        boxes, visibility = pooled_over_time(self.boxes, self.visibility, moments)
+        fps = rate_over_same_time(self.fps, self.frames, len(moments))
+        return replace(self, boxes=boxes, visibility=visibility, fps=fps)
 
     def fitted(self, width: int, height: int, fit: str) -> BoxTracks:
         """The boxes on an image of another size, as the image was brought to it.

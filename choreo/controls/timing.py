@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,20 @@ def resampled_over_time(values: Tensor, frames: int) -> tuple[Tensor, Tensor]:
     after = (before + 1).clamp(max=last)
     weight = (time - before).view(-1, *(1,) * (values.ndim - 1))
     return values[before].lerp(values[after], weight), (time + 0.5).long()
+
+
+def pooled_over_time(values: Tensor, seen: Tensor, moments: Sequence[range]) -> tuple[Tensor, Tensor]:
+    """Mean of values [F, N, C] over the frames of each moment in which they are seen (bool [F, N]).
+
+    Where one is never seen in a moment: the mean over all its frames, and not seen.
+    """
+    pooled, visible = [], []
+    for moment in moments:
+        part, there = values[moment.start : moment.stop], seen[moment.start : moment.stop]
+        weight = torch.where(there.any(0), there, True).to(values.dtype)[..., None]
+        pooled.append((part * weight).sum(0) / weight.sum(0))
+        visible.append(there.any(0))
+    return torch.stack(pooled), torch.stack(visible)
 
 
 def rate_over_same_time(fps: float | None, before: int, after: int) -> float | None:

@@ -46,7 +46,8 @@ def checkpointed(layers: Iterable[nn.Module]) -> Iterator[None]:
 
 def _recomputing(forward: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any, **kwargs: Any) -> Any:
-        needed = any(isinstance(a, Tensor) and a.requires_grad for a in args)
+        given = (*args, *kwargs.values())
+        needed = any(isinstance(a, Tensor) and a.requires_grad for a in given)
         if not (torch.is_grad_enabled() and needed):
             return forward(*args, **kwargs)
         # The host changes its options (which block this is) while it walks the network: a
@@ -54,9 +55,20 @@ def _recomputing(forward: Callable[..., Any]) -> Callable[..., Any]:
         kept = [dict(a) if isinstance(a, dict) else a for a in args]
         named = {k: dict(a) if isinstance(a, dict) else a for k, a in kwargs.items()}
         contexts = partial(_forward_and_again, _around.get())
-        return checkpoint(partial(forward, **named), *kept, use_reentrant=False, context_fn=contexts)
+        return checkpoint(
+            partial(_on_copies, forward, named), *kept, use_reentrant=False, context_fn=contexts
+        )
 
     return run
+
+
+def _on_copies(forward: Callable[..., Any], named: dict[str, Any], *args: Any) -> Any:
+    """A layer may change what it is given in place; its second run must begin where the first did."""
+    return forward(*map(_copy, args), **{k: _copy(a) for k, a in named.items()})
+
+
+def _copy(value: Any) -> Any:
+    return value.clone() if isinstance(value, Tensor) else value
 
 
 def _forward_and_again(makes: tuple[Make, ...]) -> tuple[AbstractContextManager[Any], ExitStack]:

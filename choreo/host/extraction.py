@@ -52,9 +52,10 @@ def extract(
 
     def apply(executor: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         model = executor.class_obj
+        options = args[4] if len(args) > 4 else kwargs["transformer_options"]
         tap = Tap(backbone, select(backbone.sites(model)), leave=True)
         try:
-            with tap.hooked(model.diffusion_model):
+            with tap.hooked(model.diffusion_model, options, kwargs):
                 return executor(x, *args, **kwargs)
         except LastTap:
             found.append({site: feat.rows([0]) for site, feat in tap.features(grid).items()})

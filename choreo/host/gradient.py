@@ -15,9 +15,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..contract import Backbone, Grid, Selection, Step, Target
+from ..contract import Backbone, Features, Grid, InPlace, Selection, Step, Target
 from .checkpoint import checkpointed
 from .control import quiet
+from .differentiable import differentiable
 from .taps import LastTap, Tap
 from .weights import private_weights
 
@@ -101,6 +102,7 @@ def single_pass(request: Request, x: Tensor, sigma: float) -> Pass:
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
+        stack.enter_context(differentiable(isinstance(request.backbone, InPlace)))
         stack.enter_context(private_weights(request.model))
         if request.checkpoint:
             stack.enter_context(checkpointed(request.backbone.layers(request.model)))
@@ -165,7 +167,7 @@ class Reading:
         self._require_whole(x, len(parts), transformer)
         tap = Tap(self.request.backbone, self.selection, leave=self.request.stop == "after_last_tap")
         try:
-            with tap.hooked(executor.class_obj.diffusion_model):
+            with tap.hooked(executor.class_obj.diffusion_model, transformer, kwargs):
                 output = executor(x, t, *args, **kwargs)
         except LastTap:
             output = torch.zeros_like(x)
@@ -188,11 +190,12 @@ class Reading:
         for row, part in enumerate(parts):
             if part != self.request.index:
                 continue
-            mine = {site: feature.rows([row]) for site, feature in features.items()}
+            clips = _clips(features, row, len(parts))
             for target, energies in zip(self.request.targets, self.energies, strict=True):
-                energy = target.energy(mine, self.step)
-                if energy is not None:
-                    energies.append(energy)
+                found = [target.energy(clip, self.step) for clip in clips]
+                terms = [energy for energy in found if energy is not None]
+                if terms:
+                    energies.append(sum(terms[1:], terms[0]))
 
     def totals(self) -> tuple[list[Tensor | None], list[Tensor | None]]:
         """Energy of each target, the mean over conditionings, and the weighted sum of each group."""
@@ -203,6 +206,14 @@ class Reading:
             terms = [weights[i] * mean for i in group if (mean := means[i]) is not None]
             sums.append(sum(terms[1:], terms[0]) if terms else None)
         return [None if m is None else m.detach() for m in means], sums
+
+
+def _clips(features: Features, row: int, rows: int) -> list[Features]:
+    """Of one of the conditionings in a call, the features of each video: a batch has its own gradients."""
+    batch = next(iter(features.values())).batch // rows
+    return [
+        {site: feature.rows([row * batch + i]) for site, feature in features.items()} for i in range(batch)
+    ]
 
 
 def union(selections: Any) -> Selection:

@@ -20,6 +20,7 @@ GUARDS = (
     "hue_shift_deg",
     "prompt_accuracy",
     "background_motion_px",
+    "camera_error_px",
     "lost",
 )
 AREA_RATIO, HUE_SHIFT = (0.5, 2.0), 20.0  # beyond these the object counts as destroyed
@@ -28,21 +29,29 @@ FORMS = {"disc": 2 / 3, "square": 1.0, "diamond": 2 / 5}  # of the ideal shapes,
 LEAST_AREA = AREA_RATIO[0] * math.pi * HALF_SIZE[0] ** 2  # px^2; all shapes of a half size have one area
 
 
-def measure(frames: np.ndarray, color: str, boxes: np.ndarray, shape: str | None = None) -> dict[str, float]:
+def measure(
+    frames: np.ndarray,
+    color: str,
+    boxes: np.ndarray,
+    shape: str | None = None,
+    camera: np.ndarray | None = None,
+) -> dict[str, float]:
     """Every measure of `METRICS` and `GUARDS` for one clip.
 
     frames uint8 [F, S, S, 3]; color of the controlled object; boxes [F, 4] drawn (cx, cy, w, h) in
-    canvas pixels, whose centres are the target; shape that a prompt asks for, if there is one. Frame 0
-    is given and not judged. NaN where a measure says nothing: the direction of a static target, the
-    prompt's accuracy without a prompt.
+    canvas pixels, whose centres are the target; shape that a prompt asks for, if there is one; camera
+    [F, 2], the displacement of the ground that is asked for, if there is one. Frame 0 is given and not
+    judged. NaN where a measure says nothing: the direction of a static target, the prompt's accuracy
+    without a prompt.
     """
     seen = track(frames, color)
     ground = ground_displacement(frames)
     target = boxes[:, :2]
+    asked = np.zeros_like(ground) if camera is None else camera
     error = distance(seen.centres, target)[1:]
     return {
         "motion_error_px": float(error.mean()),
-        "relative_error_px": float(distance(seen.centres - ground, target)[1:].mean()),
+        "relative_error_px": float(distance(seen.centres - ground, target - asked)[1:].mean()),
         "direction_cos": direction_cos(seen.centres, target),
         "end_error_px": float(error[-1]),
         "mIoU": float(overlap(seen.box, boxes)[1:].mean()),
@@ -50,6 +59,9 @@ def measure(frames: np.ndarray, color: str, boxes: np.ndarray, shape: str | None
         **guards(seen),
         "prompt_accuracy": math.nan if shape is None else float(shape_of(seen) == shape),
         "background_motion_px": _mean(np.linalg.norm(ground[1:], axis=1)),
+        "camera_error_px": math.nan
+        if camera is None
+        else _mean(np.linalg.norm((ground - camera)[1:], axis=1)),
     }
 
 

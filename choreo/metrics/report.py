@@ -14,6 +14,8 @@ from .statistics import paired_ratio, summary
 
 Measures = dict[str, float]
 ARMS = ("guided", "unguided", "plain")  # as reported; plain: fresh noise, where a method brings its own
+GROUPED = (PRIMARY, "background_motion_px", "camera_error_px")  # reported for each group of cases
+OPTIONAL = ("prompt_accuracy", "camera_error_px")  # guards of methods that read words, or move the camera
 PRECISION = 1.0  # px of the tracker
 
 
@@ -26,7 +28,8 @@ class Scored:
     arms: Mapping[str, Measures]  # guided and unguided, and plain and ablation where they were run
     frozen: float
     shuffled: float
-    by_camera: bool = False  # the target is the way of an object that stands on a moving ground
+    by_camera: bool = False  # the camera is asked to move, so that moving it is no fault
+    group: str = ""  # what the case asks for, where the cases of a method ask for different things
 
     @property
     def gained(self) -> bool:
@@ -53,18 +56,12 @@ def build(method: str, runs: list[Scored], seconds: float) -> dict[str, Any]:
     """The report: means over cases, guided against unguided as paired ratios, controls and guards.
 
     A control's `to_guided` and `to_unguided` are ratios of its mean to those of the arms. The arm
-    `plain` and the guard `prompt_accuracy` are reported where they exist; another figure that does
+    `plain`, the guards of `OPTIONAL` and `groups` are reported where they exist; another figure that does
     not (the direction of static targets, an ablation that was not run) is None.
     """
 
-    def column(value: Callable[[Scored], float]) -> np.ndarray:
-        values: dict[str, list[float]] = {}
-        for run in runs:
-            values.setdefault(run.case, []).append(value(run))
-        return np.array([np.mean(v) for v in values.values()])
-
     def arm(name: str, measure: str) -> np.ndarray:
-        return column(lambda run: run.arms[name][measure] if name in run.arms else math.nan)
+        return _arm(runs, name, measure)
 
     def summaries(measure: str) -> dict[str, Any]:
         known = [name for name in ARMS if any(name in run.arms for run in runs)]
@@ -72,13 +69,12 @@ def build(method: str, runs: list[Scored], seconds: float) -> dict[str, Any]:
 
     guided, unguided = arm("guided", PRIMARY), arm("unguided", PRIMARY)
     controls = {
-        "frozen": column(lambda run: run.frozen),
-        "shuffled": column(lambda run: run.shuffled),
+        "frozen": _column(runs, lambda run: run.frozen),
+        "shuffled": _column(runs, lambda run: run.shuffled),
         "ablation": arm("ablation", PRIMARY),
     }
-    guards: dict[str, Any] = {name: summaries(name) for name in GUARDS}
-    if not np.isfinite(arm("guided", "prompt_accuracy")).any():
-        del guards["prompt_accuracy"]
+    missing = [name for name in OPTIONAL if not np.isfinite(arm("guided", name)).any()]
+    guards: dict[str, Any] = {name: summaries(name) for name in GUARDS if name not in missing}
     guards["no_gain"] = [run.id for run in runs if run.no_gain]
     guards["stood"] = [run.id for run in runs if run.stood]
     return plain(
@@ -92,9 +88,41 @@ def build(method: str, runs: list[Scored], seconds: float) -> dict[str, Any]:
             },
             "controls": {name: _control(values, guided, unguided) for name, values in controls.items()},
             "guards": guards,
+            **_groups(runs),
             "seconds": seconds,
         }
     )
+
+
+def _column(runs: list[Scored], value: Callable[[Scored], float]) -> np.ndarray:
+    """One value a case: the mean over its runs."""
+    values: dict[str, list[float]] = {}
+    for run in runs:
+        values.setdefault(run.case, []).append(value(run))
+    return np.array([np.mean(v) for v in values.values()])
+
+
+def _arm(runs: list[Scored], name: str, measure: str) -> np.ndarray:
+    return _column(runs, lambda run: run.arms[name][measure] if name in run.arms else math.nan)
+
+
+def _groups(runs: list[Scored]) -> dict[str, Any]:
+    """Means of each group of cases, and guided against unguided and against the ablation."""
+    names = sorted({run.group for run in runs if run.group})
+    found = {name: _group([run for run in runs if run.group == name]) for name in names}
+    return {"groups": found} if found else {}
+
+
+def _group(runs: list[Scored]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"cases": len({run.case for run in runs})}
+    for measure in GROUPED:
+        arms = {name: _arm(runs, name, measure) for name in ("guided", "unguided", "ablation")}
+        entry[measure] = {
+            **{name: summary(values)["mean"] for name, values in arms.items()},
+            **paired_ratio(arms["guided"], arms["unguided"]),
+            "to_ablation": paired_ratio(arms["guided"], arms["ablation"])["ratio"],
+        }
+    return entry
 
 
 def _control(values: np.ndarray, guided: np.ndarray, unguided: np.ndarray) -> Measures | None:
@@ -132,9 +160,19 @@ def table(report: dict[str, Any]) -> str:
             lines.append(f"{name:22}{_cell(entry):>34}   {ratios}")
     guards = report["guards"]
     lines += ["", "guards", *(_row(name, guards[name], arms) for name in GUARDS if name in guards)]
+    for measure in GROUPED if "groups" in report else ():
+        lines += ["", f"{measure} by what is told: guided, unguided, ablation; guided / unguided, / ablation"]
+        lines += [_told(name, entry, measure) for name, entry in report["groups"].items()]
     for name, reason in (("no_gain", "the object was destroyed"), ("stood", "it stood on its ground")):
         lines += ["", f"gains that are none, {reason}: {', '.join(guards[name]) or 'no case'}"]
     return "\n".join(lines)
+
+
+def _told(name: str, entry: dict[str, Any], measure: str) -> str:
+    found = entry[measure]
+    means = "".join(f"{figure(found[arm]):>9}" for arm in ("guided", "unguided", "ablation"))
+    ratio = f"{figure(found['ratio'])} [{figure(found['ratio_lo'])}, {figure(found['ratio_hi'])}]"
+    return f"{name:22}({entry['cases']:>2}){means}   {ratio}   {figure(found['to_ablation'])}"
 
 
 def _row(name: str, entry: dict[str, Any], arms: list[str]) -> str:

@@ -37,7 +37,28 @@ def score(cases: Sequence[Case], seeds: int, clips: Clips) -> Iterator[Scored]:
 def measured(case: Case, frames: np.ndarray) -> Measures:
     """The measures of one clip of a case."""
     shape = case.prompt.shape if case.prompt else None
-    return measure(frames, case.color, boxes(case)[:, 0], shape)
+    return measure(frames, case.color, boxes(case)[:, 0], shape, camera(case))
+
+
+def camera(case: Case) -> np.ndarray | None:
+    """Displacement [F, 2] of the ground that a case asks for; None where it leaves the camera free.
+
+    Only MotionPro's cases do ask: for a moving camera, or by a mask of the object for one at rest.
+    """
+    if case.mask is None or (case.mask == "full" and case.world.pan == (0, 0)):
+        return None
+    return np.arange(case.frames)[:, None] * np.array(case.world.pan)
+
+
+def group(case: Case) -> str:
+    """What is told in one of MotionPro's cases: the object's way with a mask, the camera's, or both."""
+    if case.mask is None:
+        return ""
+    asked = camera(case)
+    if asked is None or not asked.any():
+        return f"object, mask {case.mask}"
+    stands = np.allclose(case.target - case.target[0], asked, atol=0.05)
+    return "camera" if stands else "camera and object"
 
 
 def scored(
@@ -49,14 +70,15 @@ def scored(
     object's own displacement against the target of the next case of as many frames.
     """
     centres, other = track(guided, run.color).centres, false_target(cases, index)
-    camera = run.reference.world if run.reference else run.world
+    world = run.reference.world if run.reference else run.world
     return Scored(
         id=run.id,
         case=cases[index].id,
         arms=arms,
         frozen=float(distance(np.tile(run.target[0], (run.frames, 1)), run.target)[1:].mean()),
         shuffled=math.nan if other is None else float(relative_distance(centres, other)[1:].mean()),
-        by_camera=camera.pan != (0, 0) or camera.zoom != 1,
+        by_camera=world.pan != (0, 0) or world.zoom != 1,
+        group=group(run),
     )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..contract import Guided, Rule, Target
 from .rules import direction_shift, epsilon_shift, normalised
-from .schedules import ramp
+from .schedules import is_bounded, is_flow, ramp
 
 _SAME = 1e-5  # two sigmas closer than this (relative) are one
 
@@ -57,7 +57,7 @@ class Guide:
 
     def normalised(self, sampling: Any) -> bool:
         """Whether the gradient is brought to a fixed size, for want of a paper's weight for such a model."""
-        if self.weighting == "normalised" or not isinstance(self.target, Guided):
+        if self.weighting == "normalised" or not isinstance(self.target, Guided) or not weighed(sampling):
             return True
         return self.rule == "epsilon" and not predicts_noise(sampling)
 
@@ -102,6 +102,8 @@ class Push:
         """Change of the denoised latent for the (weighted) energy's gradient, in a step to `following`."""
         scale = input_scale(sampling, sigma)
         epsilon = self.guide.rule == "epsilon"
+        if not epsilon and is_bounded(sampling):  # its rule is for latents of picture + sigma noise
+            gradient = gradient / (1 + sigma**2) ** 0.5
         if self.normalised:
             gradient = normalised(1 / scale if epsilon else sigma, gradient) * self.factor
         if epsilon:
@@ -136,10 +138,12 @@ def noise_share(sampling: Any, sigma: float) -> float:
     CogVideoX's levels end where no picture is left, at sigma 4519; there its v takes the noise's place, as
     flow's velocity does, and what it moves has the bound 1.
     """
-    from comfy.model_sampling import V_PREDICTION_DDPM
+    return sigma / (1 + sigma**2) ** 0.5 if is_bounded(sampling) else sigma
 
-    bounded = isinstance(sampling, V_PREDICTION_DDPM)
-    return sigma / (1 + sigma**2) ** 0.5 if bounded else sigma
+
+def weighed(sampling: Any) -> bool:
+    """Whether the papers' weights may hold: they are for UNets; of transformers none gives one."""
+    return not is_flow(sampling) and not is_bounded(sampling)
 
 
 def next_sigma(sigma: float, sigmas: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -20,6 +20,7 @@ from ..host import memory
 from ..host.gradient import LossScale, Request, grad_pass
 from ..host.sliced import sliced
 from .frequency import blend_frequencies
+from .schedules import is_bounded, is_flow, schedule_position
 
 log = logging.getLogger(__name__)
 KEY = "choreo_latent_optimisation"
@@ -31,7 +32,8 @@ WINDOW = (4.5 / 49, 20.5 / 49)
 class Settings:
     """SG-I2V's own values.
 
-    start, end: places on the model's Karras curve, 0 at its largest sigma, 1 at its smallest.
+    start, end: places on the model's Karras curve, 0 at its largest sigma, 1 at its smallest; of flow models
+    on their own schedule. learning_rate: of latents that are picture + sigma noise.
     frequency_blend: the filter's radius d_s; 0 keeps everything the optimisation did.
     """
 
@@ -72,6 +74,28 @@ def karras_sigma(position: float, sigma_max: float, sigma_min: float, rho: float
     return (high + position * (low - high)) ** rho
 
 
+def position(sampling: Any, sigma: float) -> float:
+    """Place of a sigma, 0 to 1, on the schedule for which the paper's window is meant."""
+    if is_flow(sampling):
+        return schedule_position(sampling, sigma)
+    return karras_position(sigma, float(sampling.sigma_max), float(sampling.sigma_min))
+
+
+def sigma_at(sampling: Any, place: float) -> float:
+    """The sigma at such a place: the inverse of `position`."""
+    if is_flow(sampling):
+        return float(sampling.percent_to_sigma(place))
+    return karras_sigma(place, float(sampling.sigma_max), float(sampling.sigma_min))
+
+
+def picture_share(sampling: Any, sigma: float) -> float:
+    """How much of the picture is in a sampler's latent: 1, or what flow has left of it (CogVideoX, too)."""
+    if is_bounded(sampling):
+        return 1 / (1 + sigma**2) ** 0.5
+    level, one = torch.tensor([sigma]), torch.ones(1)
+    return float(sampling.noise_scaling(level, torch.zeros(1), one, False))
+
+
 def optimise(x: Tensor, gradient: Callable[[Tensor], Tensor | None], settings: Settings) -> Tensor:
     """AdamW on a copy of the latent, then the frequency blend with the latent as it was.
 
@@ -106,7 +130,7 @@ class LatentOptimisation:
         latent = backbone.latent_grid(x.shape)
         self.target.check(latent)
         sampling = model.model_sampling
-        place = karras_position(float(sigma), float(sampling.sigma_max), float(sampling.sigma_min))
+        place = position(sampling, float(sigma))
         if not self.settings.start <= place <= self.settings.end:
             return x
         dtype = model.get_dtype_inference()
@@ -132,7 +156,9 @@ class LatentOptimisation:
             energies.extend(e for e in found.energies if e is not None)
             return found.gradient
 
-        result = optimise(x, gradient, self.settings)
+        share = picture_share(sampling, float(sigma))
+        settings = replace(self.settings, learning_rate=self.settings.learning_rate * share)
+        result = optimise(x, gradient, settings)
         log.info("Choreo: sigma %.4g, energy %s", float(sigma), " ".join(f"{float(e):.4g}" for e in energies))
         return result
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..contract import Grid
 from ..controls import BoxTracks
 from .freetraj import SPATIAL, TEMPORAL, injected, low_pass, mixed, patch_cells
 
@@ -42,7 +43,7 @@ class TrajectoryNoise:
 
     def _drawn(self, base: Tensor, batched: bool, generator: torch.Generator) -> Tensor:
         frames, rows, cols = base.shape[-3:]
-        boxes = self.boxes if batched else self.boxes.resampled(frames)  # others compress time
+        boxes = self.boxes if batched else _compressed(self.boxes, frames)
         if boxes.frames != frames:
             raise ValueError(
                 f"The box tracks have {boxes.frames} frames but the latent has {frames}: set the same number "
@@ -59,6 +60,14 @@ class TrajectoryNoise:
             return noise
         fresh = torch.randn(base.shape, generator=generator)
         return mixed(noise, fresh, low_pass(frames, rows, cols, self.spatial, self.temporal))
+
+
+def _compressed(boxes: BoxTracks, frames: int) -> BoxTracks:
+    """The boxes in a latent's frames: the first holds one of the video, every other as many as they share."""
+    if frames < 2 or (boxes.frames - 1) % (frames - 1):
+        return boxes.resampled(frames)
+    span = (boxes.frames - 1) // (frames - 1)
+    return boxes.pooled(Grid(frames, 1, 1, span).moments()) if span else boxes
 
 
 def _paths(boxes: BoxTracks) -> list[tuple[Tensor, list[bool]]]:

@@ -78,7 +78,7 @@ def alphas_cumprod() -> Tensor:
 
 
 def sigma_of(timestep: int) -> float:
-    """Noise level of one of AnimateDiff's timesteps, the same on every model: 1.565 at t = 400."""
+    """Noise level of one of AnimateDiff's timesteps, as noise over picture: 1.565 at t = 400."""
     if not 0 <= timestep < STEPS:
         raise ValueError(f"timestep is {timestep}; it must be from 0 to {STEPS - 1}.")
     alpha = float(alphas_cumprod()[timestep])
@@ -92,10 +92,44 @@ def spread(timestep: int, levels: int) -> list[int]:
     return [int(t) for t in np.linspace(STEPS - 1, timestep, levels).round()]
 
 
+def as_noisy(sampling: Any, timestep: int) -> float:
+    """Sigma at which a model sees the noise of one of AnimateDiff's timesteps; of flow 0.61 at 400."""
+    sigma = sigma_of(timestep)
+    return sigma / (1 + sigma) if is_flow(sampling) else sigma
+
+
+def is_flow(sampling: Any) -> bool:
+    """Whether a host model's latents are (1 - sigma) picture + sigma noise."""
+    from comfy.model_sampling import CONST
+
+    return isinstance(sampling, CONST)
+
+
+def is_bounded(sampling: Any) -> bool:
+    """Whether a host model's latents have the same size at all levels, as CogVideoX's network takes them."""
+    from comfy.model_sampling import V_PREDICTION_DDPM
+
+    return isinstance(sampling, V_PREDICTION_DDPM)
+
+
+def schedule_position(sampling: Any, sigma: float) -> float:
+    """Which share of a model's schedule lies before a sigma: 0 at the noisiest, 1 at the last timestep."""
+    low, high = 0.0, 1.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if float(sampling.percent_to_sigma(middle)) > sigma else (low, middle)
+    return (low + high) / 2
+
+
 def noise_level(sampling: Any, timestep: int) -> float:
-    """Sigma of a model's own timestep; of one without 1000 of them, Stable Diffusion's: 0.0413 at 1."""
+    """Sigma of a model's own timestep; of one without 1000 of them, Stable Diffusion's: 0.0413 at 1.
+
+    Flow models know the times 0 to 1: one of a thousand is the timestep 1.
+    """
     if not 0 <= timestep < STEPS:
         raise ValueError(f"timestep is {timestep}; it must be from 0 to {STEPS - 1}.")
+    if is_flow(sampling):  # at 0 there would be nothing to divide by
+        return float(sampling.percent_to_sigma(1 - max(timestep, 1) / STEPS))
     own = own_sigmas(sampling)
     return float((stable_diffusion_sigmas() if own is None else own)[timestep])
 

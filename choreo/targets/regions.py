@@ -16,6 +16,7 @@ from torch import Tensor
 from ..contract import Grid
 from ..controls import BoxTracks
 from ..controls.linked import read_linked
+from ..controls.timing import pooled_over_time
 from .correlation import follow
 
 Region = Literal["nearest", "box", "whole frame"]
@@ -129,9 +130,8 @@ class Anchors:
 
     @classmethod
     def scattered(cls, count: int, frames: int, seed: int) -> Anchors:
-        """Points at random places of the first frame, seen there alone."""
-        generator = torch.Generator().manual_seed(seed)
-        places = torch.rand(count, 2, generator=generator, dtype=torch.float64)
+        """Points at random places of the first frame, spread evenly (Sobol's), seen there alone."""
+        places = torch.quasirandom.SobolEngine(2, scramble=True, seed=seed).draw(count, dtype=torch.float64)
         boxes = torch.cat([places, torch.zeros_like(places)], dim=-1).expand(frames, -1, -1)
         seen = torch.zeros(frames, count, dtype=torch.bool)
         seen[0] = True
@@ -142,12 +142,20 @@ class Anchors:
         boxes, seen = torch.cat([self.boxes, others.boxes], 1), torch.cat([self.seen, others.seen], 1)
         return Anchors(boxes, seen, (*self.names, *others.names))
 
-    def over(self, frames: int) -> Anchors:
-        """Those of a single picture in the first of several frames; others are as they were."""
-        if len(self.seen) != 1 or frames == 1:
-            return self
-        seen = torch.cat([self.seen, self.seen.new_zeros(frames - 1, len(self.names))])
-        return Anchors(self.boxes.expand(frames, -1, -1), seen, self.names)
+    def over(self, latent: Grid) -> Anchors:
+        """The same at the latent's frames: of a single picture in the first, of a video on average."""
+        frames, given = latent.video_frames, self
+        if len(self.seen) == 1 and frames > 1:
+            seen = torch.cat([self.seen, self.seen.new_zeros(frames - 1, len(self.names))])
+            given = Anchors(self.boxes.expand(frames, -1, -1), seen, self.names)
+        if latent.frames == frames:
+            return given
+        if len(given.seen) != frames:
+            raise ValueError(
+                f"The points have {len(given.seen)} frames, but the reference has {frames}: make both of the "
+                "same frames."
+            )
+        return Anchors(*pooled_over_time(given.boxes, given.seen, latent.moments()), given.names)
 
     @classmethod
     def of(cls, value: Any, canvas: tuple[int, int]) -> Anchors:

@@ -21,6 +21,7 @@ from torch import Tensor
 from ..contract import Feat, Features, Grid, Kind, Part, Selection, Site, Step
 from ..controls import BoxTracks
 from .boxes import CELL, CellBox, cell_boxes, gaussian
+from .levels import sites_of, usual
 
 Feature = Literal["aligned", "own", "temporal", "block"]
 _KIND: dict[str, Kind] = {"aligned": "spatial", "own": "spatial", "temporal": "temporal", "block": "block"}
@@ -52,33 +53,34 @@ class SGI2V:
         self.boxes.require_inside_first_frame()
 
     def check(self, latent: Grid) -> None:
-        if self.boxes.frames != latent.frames:
+        if self.boxes.frames != latent.video_frames:
             raise ValueError(
-                f"The box tracks have {self.boxes.frames} frames but the latent has {latent.frames}: set "
-                "the same number of frames in both, or put Fit Box Tracks between them."
+                f"The box tracks have {self.boxes.frames} frames but the latent has {latent.video_frames}: "
+                "set the same number of frames in both, or put Fit Box Tracks between them."
             )
 
     def select(self, sites: Sequence[Site]) -> Selection:
         kind = _KIND[self.feature]
-        up = [site for site in sites if site.kind == kind and site.stage == "up"]
-        level = dict(zip("BMT", sorted({site.scale for site in up}, reverse=True), strict=False))
         parts: frozenset[Part] = frozenset(("out",)) if kind == "block" else frozenset(("q", "k", "v"))
+        levels = _levels(kind, sites)
         chosen = {}
         for name, depth in parse_layers(self.layers):
-            match = [s for s in up if s.scale == level.get(name) and s.depth == depth - 1]
-            if not match:
-                named = {f"{n}{s.depth + 1}" for n, scale in level.items() for s in up if s.scale == scale}
-                have = ", ".join(sorted(named))
+            level = levels.get(name, [])
+            if depth > len(level):
+                have = ", ".join(
+                    sorted(f"{n}{i + 1}" for n, found in levels.items() for i in range(len(found)))
+                )
                 raise ValueError(f"This model has no layer {name}{depth}: 'layers' may name {have}.")
-            chosen[match[0]] = parts
+            chosen[level[depth - 1]] = parts
         return chosen
 
     def energy(self, features: Features, step: Step) -> Tensor | None:
         maps = list(self.maps(features).values())
         grid = step.latent
-        corners = self.boxes.fitted(grid.cols * CELL, grid.rows * CELL, "stretch").corners()
+        tracks = self.boxes.pooled(grid.moments())
+        corners = tracks.fitted(grid.cols * CELL, grid.rows * CELL, "stretch").corners()
         boxes = cell_boxes(corners, grid.rows, grid.cols)
-        return box_energy(maps, boxes, (grid.rows, grid.cols), self.heatmap_sigma, self.boxes.visibility)
+        return box_energy(maps, boxes, (grid.rows, grid.cols), self.heatmap_sigma, tracks.visibility)
 
     def maps(self, features: Features) -> Mapping[Site, Tensor]:
         """Maps [F, H, W, C], float32, of one conditioning (B = 1)."""
@@ -93,6 +95,15 @@ class SGI2V:
             self.feature
         ]
         return attend(feat.q[0], feat.k[0], feat.v[0]).float()
+
+
+def _levels(kind: Kind, sites: Sequence[Site]) -> dict[str, list[Site]]:
+    """The layers of the up path by the letter of their resolution; of a transformer those that lie as far."""
+    if usual(sites):
+        return {name: sites_of(f"up_blocks.{level}", kind, sites) for level, name in enumerate("BMT", 1)}
+    up = [site for site in sites if site.kind == kind and site.stage == "up"]
+    scales = sorted({site.scale for site in up}, reverse=True)
+    return {name: [s for s in up if s.scale == scale] for name, scale in zip("BMT", scales, strict=False)}
 
 
 def parse_layers(text: str) -> list[tuple[str, int]]:

@@ -48,8 +48,8 @@ ROUNDS = {
         "curved-fast toward straight gesture curved away straight-fast static"
     ),
     "motionpro": (
-        "straight bystander curved straight-fast pan curved bystander straight-slow "
-        "toward curved-fast away bystander straight static curved gesture"
+        "straight straight-both curved straight-fast pan bystander straight-both straight-slow "
+        "curved-fast pan away bystander straight-both curved static gesture"
     ),
 }
 
@@ -62,7 +62,8 @@ def make_cases(method: str = "sg-i2v", count: int = 64, seed: int = 0, frames: i
     have a reference clip, and a prompt that asks for another colour and shape on another ground; in two
     groups of s2v2v the reference shows a second object, which moves elsewhere (`two`) or hides the first
     one half way (`occluded`). s2v2v-trajectory has only the prompt, which asks for the object itself. The
-    cases of motionpro go through the masks; a moving camera has the full one.
+    cases of motionpro go through the masks; a moving camera has the full one, also where the object
+    goes its own way before it (`both`).
     """
     if method not in ROUNDS:
         known = ", ".join(ROUNDS)
@@ -103,7 +104,7 @@ def _case(draw: random.Random, method: str, number: int, angle: float, frames: i
     sprites = [_sprite(draw, number, path, group)]
     if group == "bystander":
         sprites.append(_bystander(draw, number + 1, sprites[0], path))
-    pan = (path[-1] - path[0]) / (frames - 1) if group == "pan" else np.zeros(2)
+    pan = _pan(draw, group, path)
     case = Case(
         id=f"c{number:03d}-{group}",
         frames=frames,
@@ -115,7 +116,7 @@ def _case(draw: random.Random, method: str, number: int, angle: float, frames: i
         noise_seed=draw.randrange(2**31),
     )
     if method == "motionpro":
-        return replace(case, mask="full" if group == "pan" else MASKS[number % len(MASKS)])
+        return replace(case, mask="full" if pan.any() else MASKS[number % len(MASKS)])
     if method == "s2v2v-trajectory":
         look = Prompt(case.sprites[0].color, case.sprites[0].shape)
         return replace(case, world=replace(case.world, texture=draw.choice(PATTERNS)), prompt=look)
@@ -126,6 +127,15 @@ def _group(method: str, number: int) -> str:
     groups = ROUNDS[method].split()
     lap, place = divmod(number, len(groups))
     return GESTURES[lap % len(GESTURES)] if groups[place] == "gesture" else groups[place]
+
+
+def _pan(draw: random.Random, group: str, path: np.ndarray) -> np.ndarray:
+    """Motion of the ground in px per frame."""
+    if group == "pan":  # the object stands on it
+        return (path[-1] - path[0]) / (len(path) - 1)
+    if group.endswith("both"):
+        return draw.uniform(*SLOW) / (len(path) - 1) * _any_direction(draw)
+    return np.zeros(2)
 
 
 def _from_reference(draw: random.Random, case: Case, group: str) -> Case:

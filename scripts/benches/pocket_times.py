@@ -70,7 +70,8 @@ def passes(patcher: Any) -> Iterator[Figure]:
 def tap_names(request: Request) -> list[str]:
     """The modules that the request's targets read."""
     selection = request.targets[0].select(request.backbone.sites(request.model))
-    return [request.backbone.modules(site)[part] for site, parts in selection.items() for part in parts]
+    names = [request.backbone.modules(site)[part] for site, parts in selection.items() for part in parts]
+    return [name for name in names if isinstance(name, str)]
 
 
 def runs(patcher: Any, positive: Any, negative: Any, latent: dict[str, torch.Tensor]) -> Iterator[Figure]:

@@ -38,9 +38,11 @@ class Calls:
         self.model, self.rows = model.clone(), []
         self.model.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, "calls", self._count)
 
-    def _count(self, executor, x, timesteps, context, y, control, options, **kwargs):
+    def _count(self, executor, *args, **kwargs):
+        given = (*args, *kwargs.values())  # families call their networks with other arguments
+        options = next(a for a in given if isinstance(a, dict) and "cond_or_uncond" in a)
         self.rows.append(sorted(options["cond_or_uncond"]))
-        return executor(x, timesteps, context, y, control, options, **kwargs)
+        return executor(*args, **kwargs)
 
 
 def close(a, b, limit):

@@ -88,6 +88,27 @@ def test_an_inverted_reference_is_read_where_the_sampler_would_have_been(animate
     assert fingerprint_of(animatediff.model) == before
 
 
+@pytest.mark.parametrize("timestep", [1, 400])
+def test_several_inverted_readings_are_met_at_the_steps_of_invert_video(animatediff, clip, timestep):
+    from functools import partial
+
+    from choreo.steering.inversion import Inversion
+    from choreo.steering.reading import Look
+    from choreo.steering.schedules import noise_level
+
+    model, null = animatediff.model, animatediff.null
+    sampling = model.get_model_object("model_sampling")
+    level = partial(noise_level, sampling)
+    look, calls = Look.from_noisiest(sampling, timestep, 6, level, 3, "inverted"), []
+    with torch.inference_mode():
+        noise, sigmas = Inversion(6).video(model, null, clip)
+        noises = look._noises(model, null, clip, lambda: calls.append(1))
+    steps = [sigma for sigma in sigmas.tolist()[:-1] if sigma > level(timestep) * 1.001]
+    assert look.sigmas == pytest.approx([*steps, level(timestep)]) and look.sigmas[0] == steps[0]
+    assert len(calls) == 6 + (timestep == 400)  # which is no step of Invert Video
+    assert timestep == 400 or torch.equal(noises[0], noise)
+
+
 @pytest.mark.parametrize("kind", ["motionclone", "s2v2v"])
 def test_a_file_holds_it(animatediff, clip, tmp_path, kind):
     from choreo.targets import files

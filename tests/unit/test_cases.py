@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -167,7 +168,7 @@ def test_generated_groups_are_what_their_names_say(method: str) -> None:
         steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
         from_center = np.linalg.norm(path - 64, axis=1)
         assert (len(case.sprites) == 2) == (group == "bystander")
-        assert (case.world.pan != (0, 0)) == (group == "pan")
+        assert (case.world.pan != (0, 0)) == (group in ("pan", "straight-both"))
         assert (case.world.zoom != 1) == (group == "zoom")
         assert (steps.max() == 0) == (group == "static")
         if group == "pan":
@@ -261,8 +262,13 @@ def test_brushes_go_through_the_masks_in_every_group() -> None:
     assert not any(case.reference or case.prompt for case in cases)
     for group in ("straight", "curved", "bystander"):
         assert {case.mask for case in cases if group_of(case) == group} == set(MASKS)
-    assert {case.mask for case in cases if group_of(case) == "pan"} == {"full"}
-    assert len([case for case in cases if group_of(case) == "bystander"]) == 15
+    moving = [case for case in cases if case.world.pan != (0, 0)]
+    assert {case.mask for case in moving} == {"full"}
+    assert Counter(map(group_of, moving)) == {"pan": 10, "straight-both": 15}
+    for case in moving:  # before a moving camera the object stands on its ground, or goes a way of its own
+        on_ground = case.target - np.arange(8)[:, None] * case.world.pan
+        assert (np.ptp(on_ground, axis=0).max() < 0.1) == (group_of(case) == "pan")
+    assert len([case for case in cases if group_of(case) == "bystander"]) == 10
 
 
 @pytest.mark.parametrize("method", ROUNDS)

@@ -21,7 +21,7 @@ from choreo.metrics.measures import (
     overlap,
 )
 from choreo.metrics.report import Scored, build, table
-from choreo.metrics.score import false_target, repeated, score, scored
+from choreo.metrics.score import false_target, group, repeated, score, scored
 from choreo.metrics.statistics import paired_ratio, summary
 from choreo.metrics.tracker import DIAGONAL
 from choreo.toy.case_set import make_cases
@@ -338,3 +338,33 @@ def test_the_false_target_is_of_another_case_of_as_many_frames() -> None:
     assert np.array_equal(false_target([short[0], *long, short[1]], 0), short[1].target)
     assert np.array_equal(false_target([*short, *long], 2), short[0].target)
     assert false_target([short[0], *long], 1) is None
+
+
+def test_a_report_says_what_was_told_and_how_the_camera_followed() -> None:
+    cases = {group(case): case for case in make_cases("motionpro", 24)}
+    told = ("camera", "camera and object", "object, mask full", "object, mask object")
+    chosen = [cases[name] for name in told]
+    clips = {(case.id, "guided"): truth(case) for case in chosen}
+    still = [replace(case, world=replace(case.world, pan=(0.0, 0.0))) for case in chosen]
+    clips |= {(case.id, "unguided"): truth(other) for case, other in zip(chosen, still, strict=True)}
+    clips |= {(case.id, "ablation"): truth(case) for case in chosen}
+    report = build("motionpro", list(score(chosen, 1, clips)), 0)
+    assert list(report["groups"]) == sorted(told)
+    for name, case in zip(told, chosen, strict=True):
+        found = report["groups"][name]["camera_error_px"]
+        moved = np.linalg.norm(case.world.pan) * 4  # px, the mean over frames 1 to 7
+        assert report["groups"][name]["cases"] == 1 and report["groups"][name][PRIMARY]["guided"] < 1
+        if name == "object, mask full":  # nothing says whether the camera may move
+            assert found["guided"] is None
+        else:
+            assert found["guided"] < 1.5 and found["unguided"] == pytest.approx(moved, abs=1.5)
+        assert report["groups"][name]["background_motion_px"]["to_ablation"] in (None, 1)
+        assert name in table(report)
+    assert report["metrics"]["relative_error_px"]["guided"]["mean"] < 2  # against the way on the ground
+    assert report["guards"]["camera_error_px"]["guided"]["mean"] < 1
+
+
+def test_methods_that_are_not_told_of_the_camera_are_not_measured_by_it() -> None:
+    cases = make_cases(count=1)
+    report = build("sg-i2v", list(score(cases, 1, perfect_against_frozen(cases, ("guided", "unguided")))), 0)
+    assert "groups" not in report and "camera_error_px" not in report["guards"]

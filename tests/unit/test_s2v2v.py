@@ -181,12 +181,12 @@ def test_points_are_followed_once_for_readings_of_several_levels():
 
 def test_points_of_one_picture_are_in_the_first_frame():
     box = {"x": 16, "y": 8, "width": 32, "height": 16}
-    clicked = Anchors.of(box, (128, 96)).over(LATENT.frames)
+    clicked = Anchors.of(box, (128, 96)).over(LATENT)
     assert clicked.seen[:, 0].tolist() == [True, False, False, False, False]
     assert clicked.boxes[3, 0].tolist() == [0.25, 16 / 96, 0.25, 16 / 96]
     assert len(made(SparseQuery(clicked, follow=True)).patterns["up.2.0"].terms) == 4
     moving = anchors(1)
-    assert moving.over(7) is moving
+    assert moving.over(LATENT) is moving
 
 
 @pytest.mark.parametrize(
