@@ -5,7 +5,6 @@ Its weights are random here: what is tested is the machinery, not what it draws.
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
@@ -162,7 +161,7 @@ def test_words_and_start_images_are_learnt(monkeypatch):
         loss.backward()
         assert 0.5 < loss.item() < 5
         for part in (network.text.text_model.embeddings, network.wan.blocks[0], network.wan.head):
-            assert all(np.isfinite(w.grad).all() and w.grad.any() for w in part.parameters())
+            assert all(torch.isfinite(w.grad).all() and w.grad.any() for w in part.parameters())
         image = network.wan.patch_embedding.weight.grad[:, 16:]
         assert bool(image.any()) == (frames > 1)
 
