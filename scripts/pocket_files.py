@@ -61,7 +61,7 @@ def export(folder: Path) -> None:
     from choreo.models.pocket import FOLDER
 
     FOLDER.mkdir(exist_ok=True)
-    for what in ("svd", "animatediff", "vae"):
+    for what in LAYOUTS:
         saved = folder / what / "checkpoint.pt"
         if not saved.exists():
             print(f"{what}: no checkpoint in {saved.parent}, left as it is")
@@ -88,6 +88,10 @@ def write(path: Path, weights: dict[str, Any], story: dict[str, Any]) -> None:
 LAYOUTS = {
     "svd": {"pocket-svd": {"": ""}},
     "vae": {"pocket-vae": {"": ""}},
+    "wan": {
+        "pocket-wan": {"model.diffusion_model.": "wan.", "cond_stage_model.transformer.": "text."},
+    },
+    "wan-vae": {"pocket-wan-vae": {"": ""}},
     "animatediff": {
         "pocket-animatediff": {"model.diffusion_model.": "unet.", "cond_stage_model.transformer.": "text."},
         "pocket-mm": {"": "motion."},
@@ -128,11 +132,15 @@ def told(state: dict[str, Any]) -> dict[str, Any]:
     """The facts of a run that its file carries."""
     from train_pocket import clips_seen
 
-    batch, seed, images = (int(state["args"][key]) for key in ("batch", "seed", "images"))
+    what = state["args"]["what"]
+    batch, seed, images, short = (
+        int(state["args"].get(key, 0)) for key in ("batch", "seed", "images", "short")
+    )
     return {
         "steps": state["step"],
         "image_steps": min(images, state["step"]),
-        "clips": clips_seen(state["step"], batch, seed, images),
+        "short_steps": max(0, min(short, state["step"] - images)),
+        "clips": clips_seen(what, state["step"], batch, seed, images, short),
         "seed": seed,
         "minutes": round(state["seconds"] / 60, 1),
     }
@@ -140,8 +148,10 @@ def told(state: dict[str, Any]) -> dict[str, Any]:
 
 def constants(what: str) -> dict[str, Any]:
     """What a loader has to know beyond the shapes of the weights."""
-    from choreo.toy import animatediff, svd
+    from choreo.toy import animatediff, svd, text, wan
 
+    if what == "wan":
+        return {"num_heads": wan.HEADS, "text_dim": text.WIDTH, "shift": wan.SHIFT}
     if what == "svd":
         return {
             "num_head_channels": svd.HEAD_CHANNELS,

@@ -5,6 +5,10 @@
     python scripts/train_pocket.py animatediff --steps 6000 --images 2100 --batch 4
                                                              the text-to-video model
     python scripts/train_pocket.py vae --steps 1500          the decoder of their latents
+    python scripts/train_pocket.py wan --steps 9000 --images 2000 --short 2500 --batch 6
+                                                             the video transformer
+    python scripts/train_pocket.py wan-vae --steps 1500 --batch 4
+                                                             the decoder of its latents
     python scripts/train_pocket.py export                    write them as fp16 safetensors
 
 Each run keeps `checkpoint.pt`, `log.jsonl` and `curve.png` in --out and goes on from there; with
@@ -27,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 LONG = 64  # queries from which torch's fused attention is faster on a CPU than two products
-LEARNING_RATE = {"svd": 1.2e-3, "animatediff": 1.2e-3, "vae": 5e-4}
+LEARNING_RATE = {"svd": 1.2e-3, "animatediff": 1.2e-3, "vae": 5e-4, "wan": 1e-3, "wan-vae": 1e-3}
 
 import host  # noqa: E402
 from pocket_files import curve, export, read_exported  # noqa: E402
@@ -35,14 +39,17 @@ from pocket_files import curve, export, read_exported  # noqa: E402
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=["svd", "animatediff", "vae", "export"])
+    parser.add_argument("what", choices=[*LEARNING_RATE, "export"])
     parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--batch", type=int, default=8, help="clips of 8 frames; fewer of longer ones")
     parser.add_argument(
         "--images", type=int, default=0, metavar="N", help="the first N steps see single frames"
     )
+    parser.add_argument(
+        "--short", type=int, default=0, metavar="N", help="wan: so many steps after these see short clips"
+    )
     parser.add_argument("--weights", type=Path, metavar="FOLDER", help="exported files to go on from")
-    parser.add_argument("--lr", type=float, help="default: 1.2e-3, 5e-4 (vae)")
+    parser.add_argument("--lr", type=float, help="default: 1.2e-3, 1e-3 (wan, wan-vae), 5e-4 (vae)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--bf16", action="store_true", help="compute in bfloat16 where autocast does")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
@@ -70,8 +77,14 @@ def build(what: str):
     import comfy.ops
     import torch
 
-    from choreo.toy import animatediff, svd, vae
+    from choreo.toy import animatediff, svd, vae, wan, wan_codec
 
+    if what == "wan":
+        model = wan.Network()
+        return model, partial(wan.training_loss, model)
+    if what == "wan-vae":
+        model = wan_codec.network()
+        return model, partial(wan_codec.training_loss, model)
     if what == "animatediff":
         model = animatediff.Network(motion_model)
         return model, partial(animatediff.training_loss, model)
@@ -100,9 +113,11 @@ def motion_model(unet: Any) -> Any:
 
 
 def train(args: argparse.Namespace, folder: Path) -> None:
+    import comfy.model_management
     import torch
     from tqdm import tqdm
 
+    comfy.model_management.in_training = True  # else the host's rotary embedding has no gradient
     folder.mkdir(exist_ok=True)
     torch.manual_seed(args.seed)
     if args.device == "cpu":
@@ -147,7 +162,7 @@ def train(args: argparse.Namespace, folder: Path) -> None:
         g = generator(args.seed, step)
         for group in optimiser.param_groups:
             group["lr"] = peak * schedule(step, args.steps, fresh)
-        clips, frames = shape(args.batch, g, step < args.images)
+        clips, frames = shape(args.what, args.batch, g, stage(step, args.images, args.short))
         with torch.autocast(device.type, torch.bfloat16, enabled=args.bf16):
             loss = loss_of(clips, frames, g, device)
         optimiser.zero_grad(set_to_none=True)
@@ -172,9 +187,17 @@ def generator(seed: int, step: int) -> Any:
     return torch.Generator().manual_seed(seed * 1_000_003 + step)
 
 
-def clips_seen(steps: int, batch: int, seed: int, images: int = 0) -> int:
+def stage(step: int, images: int, short: int) -> str:
+    """What a step sees: an image, short clips, or clips."""
+    return "image" if step < images else "short" if step < images + short else "clip"
+
+
+def clips_seen(what: str, steps: int, batch: int, seed: int, images: int = 0, short: int = 0) -> int:
     """Clips (of several frames) that the first steps of a run are made of."""
-    return sum(shape(batch, generator(seed, step))[0] for step in range(images, steps))
+    return sum(
+        shape(what, batch, generator(seed, step), stage(step, images, short))[0]
+        for step in range(images, steps)
+    )
 
 
 def schedule(step: int, steps: int, fresh: int = 0, warm_up: int = 60, decay: float = 0.25) -> float:
@@ -186,15 +209,20 @@ def schedule(step: int, steps: int, fresh: int = 0, warm_up: int = 60, decay: fl
     return min(1.0, (step - fresh + 1) / warm_up) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-def shape(batch: int, g: Any, images: bool = False) -> tuple[int, int]:
+def shape(what: str, batch: int, g: Any, stage: str = "clip") -> tuple[int, int]:
     """Clips and frames of a step: 8 frames in three of four steps, else half as many clips of 14 to 16.
 
-    images: half as many frames, but each a clip of its own, so that a step sees more prompts.
+    wan: 29 or 33 frames; twice as many clips of 13 in the short ones.
+    Single frames are fewer, but each is a clip of its own, so that a step sees more prompts.
     """
     import torch
 
-    if images:
-        return 4 * batch // 3 * 3, 1  # a multiple of the shapes
+    if stage == "image":
+        return (8 if what == "wan" else 4) * batch // 3 * 3, 1  # a multiple of the shapes
+    if what == "wan":
+        lengths = torch.tensor([13]) if stage == "short" else torch.tensor([29, 33])
+        frames = int(lengths[torch.randint(len(lengths), (), generator=g)])
+        return (2 * batch if stage == "short" else batch), frames
     long, frames = torch.rand((), generator=g) < 0.25, int(torch.randint(14, 17, (), generator=g))
     return (max(1, batch // 2), frames) if long else (batch, 8)
 
@@ -225,10 +253,12 @@ def fast_on_cpu() -> None:
         return (weights.to(v.dtype) @ v).transpose(1, 2).flatten(2)
 
     def over_time(self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
-        assert self.kernel_size == (3, 1, 1) and self.padding == (1, 0, 0)
+        if (self.kernel_size, self.padding) != ((3, 1, 1), (1, 0, 0)):
+            return any_convolution(self, x, *args, **kwargs)
         y = F.conv2d(x.flatten(3), self.weight.flatten(3), self.bias, padding=(1, 0))
         return y.unflatten(3, x.shape[3:])
 
+    any_convolution = comfy.ops.disable_weight_init.Conv3d.forward
     comfy.ops.disable_weight_init.Conv3d.forward = over_time
     F.group_norm = group_norm
     attention.optimized_attention = attention.optimized_attention_masked = attend

@@ -13,11 +13,17 @@ from typing import Any, NamedTuple
 import torch
 
 FOLDER = Path(__file__).resolve().parents[2] / "pocket"
-NAMES = ("pocket-svd", "pocket-animatediff")
+FILES = {
+    "pocket-svd": ("pocket-svd", "pocket-vae"),
+    "pocket-animatediff": ("pocket-animatediff", "pocket-mm", "pocket-vae"),
+    "pocket-wan": ("pocket-wan", "pocket-wan-vae"),
+}
+NAMES = tuple(FILES)
 _UNET, _TEXT = "model.diffusion_model.", "cond_stage_model.transformer."  # prefixes of SD checkpoints
 DTYPES = {"default": None, "fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-# The pocket VAE's latents are colours (choreo/toy/codec.py), so previews need no network.
-_PREVIEW = [[0.25, 0.0, 0.0], [0.0, 0.25, 0.0], [0.0, 0.0, 0.25], [0.0, 0.0, 0.0]]
+# The first three latents are colours (choreo/toy/codec.py, wan_codec.py), so previews need no network.
+_PREVIEW = [[0.25, 0.0, 0.0], [0.0, 0.25, 0.0], [0.0, 0.0, 0.25]]
+_PRECISE = {"attn_precision": torch.float32}
 _CLIP_VISION = dict(
     model_type="clip_vision_model",
     hidden_size=32,
@@ -35,7 +41,11 @@ _CLIP_VISION = dict(
 
 def available() -> list[str]:
     """Names of the models whose files ship with this version of the pack."""
-    return [name for name in NAMES if (FOLDER / f"{name}.safetensors").exists()]
+    return [name for name in NAMES if all(_path(file).exists() for file in FILES[name])]
+
+
+def _path(file: str) -> Path:
+    return FOLDER / f"{file}.safetensors"
 
 
 class Pocket(NamedTuple):
@@ -57,17 +67,19 @@ def load(name: str, weight_dtype: str = "default") -> Pocket:
     if weight_dtype not in DTYPES:
         raise ValueError(f"Unknown weight_dtype '{weight_dtype}': choose one of {', '.join(DTYPES)}.")
     dtype = DTYPES[weight_dtype]
-    vae = _vae(_read("pocket-vae")[0])
-    if name == "pocket-animatediff":
-        weights, settings = _read(name)
-        return Pocket(_animatediff(weights, settings, dtype), None, vae, _clip(weights))
-    return Pocket(_svd(*_read(name), dtype), _clip_vision(), vae, None)
+    weights, settings = _read(name)
+    vae = _vae(_read(FILES[name][-1])[0])
+    if name == "pocket-svd":
+        return Pocket(_svd(weights, settings, dtype), _clip_vision(), vae, None)
+    network = {key.removeprefix(_UNET): w for key, w in weights.items() if key.startswith(_UNET)}
+    made = _wan if name == "pocket-wan" else _animatediff
+    return Pocket(made(network, settings, dtype), None, vae, _clip(weights))
 
 
 def _read(name: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     import comfy.utils
 
-    path = FOLDER / f"{name}.safetensors"
+    path = _path(name)
     if not path.exists():
         raise FileNotFoundError(
             f"{path.name} is missing from the pack's folder 'pocket': install the pack again."
@@ -81,7 +93,7 @@ def _svd(weights: dict[str, torch.Tensor], settings: dict[str, Any], dtype: torc
 
     heads = {"num_heads": -1, "num_head_channels": settings["num_head_channels"]}
     sampling = {key: settings[key] for key in ("sigma_max", "sigma_min")}
-    return _patcher(supported_models.SVD_img2vid, weights, heads, sampling, dtype)
+    return _patcher(supported_models.SVD_img2vid, weights, {**heads, **_PRECISE}, sampling, dtype)
 
 
 def _animatediff(
@@ -92,37 +104,44 @@ def _animatediff(
     from . import animatediff
     from .motion_module import read_layout
 
-    unet = {key.removeprefix(_UNET): w for key, w in weights.items() if key.startswith(_UNET)}
     heads = {"num_heads": settings["num_heads"], "num_head_channels": -1}
     motion, settings = _read("pocket-mm")
     fields = {"heads": settings["num_heads"], **{key: settings[key] for key in ("length", "joint_norms")}}
     layout = read_layout(motion, **fields)
-    patcher = _patcher(supported_models.SD15, unet, heads, {}, dtype)
+    patcher = _patcher(supported_models.SD15, weights, {**heads, **_PRECISE}, {}, dtype)
     return animatediff.apply(patcher, animatediff.motion_patcher(motion, layout))
+
+
+def _wan(weights: dict[str, torch.Tensor], settings: dict[str, Any], dtype: torch.dtype | None) -> Any:
+    from comfy import supported_models
+
+    known = {key: settings[key] for key in ("num_heads", "text_dim")}
+    return _patcher(supported_models.WAN21_T2V, weights, known, {"shift": settings["shift"]}, dtype)
 
 
 def _patcher(
     kind: type,
     weights: dict[str, torch.Tensor],
-    heads: dict[str, int],
+    known: dict[str, Any],
     sampling: dict[str, float],
     dtype: torch.dtype | None,
 ) -> Any:
-    """A MODEL of ComfyUI's own class for these weights; what differs is the width and the settings."""
+    """A MODEL of ComfyUI's own class for these weights; what differs is the width and the settings.
+
+    known: what the network is made with beyond what the weights tell.
+    """
     import comfy.model_management as host
-    from comfy import latent_formats
     from comfy.model_detection import detect_unet_config
     from comfy.model_patcher import CoreModelPatcher
 
     config = detect_unet_config(weights, "")
-    latent_format = type("PocketLatent", (latent_formats.SD15,), {"__init__": _init_latent_format})
-    pocket = type(
+    pocket: Any = type(
         "Pocket" + kind.__name__,
         (kind,),
         {
-            "unet_config": {key: config[key] for key in ("model_channels", "context_dim")},
-            "unet_extra_config": {**heads, "attn_precision": torch.float32},
-            "latent_format": latent_format,
+            "unet_config": {key: config[key] for key in kind.unet_config if key in config},
+            "unet_extra_config": known,
+            "latent_format": _latent_format(kind.latent_format),
             "sampling_settings": sampling,
         },
     )
@@ -136,10 +155,18 @@ def _patcher(
     return patcher
 
 
-def _init_latent_format(self: Any) -> None:
-    self.scale_factor = 0.18215
-    self.latent_rgb_factors = _PREVIEW
-    self.taesd_decoder_name = None
+def _latent_format(kind: type) -> type:
+    """The host's latent format with previews of the toy world's latents."""
+
+    class PocketLatent(kind):
+        latent_rgb_factors_bias = None
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.latent_rgb_factors = _PREVIEW + [[0.0] * 3] * (self.latent_channels - len(_PREVIEW))
+            self.taesd_decoder_name = None
+
+    return PocketLatent
 
 
 def _clip_vision() -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
@@ -56,9 +55,7 @@ class Network(nn.Module):
         from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
         operations = comfy.ops.disable_weight_init
-        self.text = text.network(operations, torch.float32)
-        for layer in self.text.text_model.encoder.layers:
-            layer.forward = partial(_clip_layer, layer)
+        self.text = text.trainable(text.network(operations, torch.float32))
         self.unet = UNetModel(**unet_config(), dtype=torch.float32, operations=operations)
         self.motion = motion(self.unet)
         initialise(self)
@@ -77,12 +74,6 @@ class Network(nn.Module):
             return self.unet(x, time, context=context, transformer_options={})
         finally:
             self.motion.eject(self.unet)
-
-
-def _clip_layer(layer: Any, x: Tensor, mask: Tensor | None = None, optimized_attention: Any = None) -> Tensor:
-    """ComfyUI's CLIP layer without its additions in place, which cannot be differentiated."""
-    x = x + layer.self_attn(layer.layer_norm1(x), mask, optimized_attention)
-    return x + layer.mlp(layer.layer_norm2(x))
 
 
 @torch.no_grad()

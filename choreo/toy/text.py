@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
+
+from torch import Tensor
 
 from . import world
 
@@ -42,3 +45,15 @@ def network(operations: Any, dtype: Any = None, device: Any = None) -> Any:
     model = CLIPTextModel(CONFIG, dtype, device, operations)
     model.set_input_embeddings(operations.Embedding(len(VOCABULARY), WIDTH, dtype=dtype, device=device))
     return model
+
+
+def trainable(model: Any) -> Any:
+    """The network with layers that can be differentiated: ComfyUI's add in place."""
+    for layer in model.text_model.encoder.layers:
+        layer.forward = partial(_layer, layer)
+    return model
+
+
+def _layer(layer: Any, x: Tensor, mask: Tensor | None = None, optimized_attention: Any = None) -> Tensor:
+    x = x + layer.self_attn(layer.layer_norm1(x), mask, optimized_attention)
+    return x + layer.mlp(layer.layer_norm2(x))

@@ -7,7 +7,7 @@ y down; pixel i covers [i, i + 1), so the canvas centre is (64, 64).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,8 @@ class Scene:
     sprites: list[Sprites]
     pan: Tensor  # [B, 2] displacement of the ground per frame
     zoom: Tensor  # [B] scale of the ground in the last frame against the first
+    start: int = 0  # which frame of a longer clip is the first one
+    whole: int = 0  # frames of that clip; 0: of this one
 
     @property
     def frames(self) -> int:
@@ -193,6 +195,13 @@ def in_all_shapes(scene: Scene, words: list[str]) -> tuple[Scene, list[str]]:
     ), said
 
 
+def between(scene: Scene, start: int, end: int) -> Scene:
+    """The frames from `start` to before `end` of a scene."""
+    sprites = [replace(s, half=s.half[:, start:end], path=s.path[:, start:end]) for s in scene.sprites]
+    whole = scene.whole or scene.frames
+    return replace(scene, sprites=sprites, start=scene.start + start, whole=whole)
+
+
 def color_index(sprite: Sprites) -> int:
     """Index into `COLORS` of a single sprite's colour."""
     return next(i for i, c in enumerate(COLORS.values()) if torch.tensor(c).equal(sprite.color[0]))
@@ -219,7 +228,7 @@ def travel(path: Tensor) -> Tensor:
 
 def render(scene: Scene, size: int = CANVAS) -> Tensor:
     """Picture [B, F, 3, size, size] in 0..1 of a scene."""
-    axis = (torch.arange(size) + 0.5) * (CANVAS / size)
+    axis = _axis(size)
     picture = _render_ground(scene, axis)
     for sprite in scene.sprites:
         alpha = _coverage(sprite, axis)[:, :, None]
@@ -227,18 +236,23 @@ def render(scene: Scene, size: int = CANVAS) -> Tensor:
     return picture.clamp_(0, 1)
 
 
-def near_sprites(scene: Scene, cells: int) -> Tensor:
+def near_sprites(scene: Scene, cells: int, size: int = CANVAS) -> Tensor:
     """1 where a cell [B, F, cells, cells] or a neighbour of it holds a part of a sprite, else 0."""
-    axis = torch.arange(CANVAS) + 0.5
+    axis = _axis(size)
     seen = torch.stack([_coverage(sprite, axis) for sprite in scene.sprites]).amax(0)
-    return F.max_pool2d(F.max_pool2d(seen, CANVAS // cells), 3, stride=1, padding=1).ceil()
+    return F.max_pool2d(F.max_pool2d(seen, size // cells), 3, stride=1, padding=1).ceil()
+
+
+def _axis(size: int) -> Tensor:
+    """Centres of `size` pixels a side, on the canvas."""
+    return (torch.arange(size) + 0.5) * (CANVAS / size)
 
 
 def _render_ground(scene: Scene, axis: Tensor) -> Tensor:
     """The waves are separable, cos(a + b) = cos a cos b - sin a sin b: one small matmul a frame."""
     ground, frames = scene.ground, scene.frames
-    time = torch.arange(frames, dtype=torch.float32)
-    scale = scene.zoom[:, None] ** (time / max(frames - 1, 1))  # [B, F]
+    time = scene.start + torch.arange(frames, dtype=torch.float32)
+    scale = scene.zoom[:, None] ** (time / max((scene.whole or frames) - 1, 1))  # [B, F]
     shift = scene.pan[:, None] * time[:, None]  # [B, F, 2]
     center = CANVAS / 2
     place = (axis - center)[None, None, None] - shift[..., None]  # [B, F, 2, S]
@@ -254,11 +268,12 @@ def _render_ground(scene: Scene, axis: Tensor) -> Tensor:
 
 
 def _coverage(sprite: Sprites, axis: Tensor) -> Tensor:
-    """Coverage [B, F, S, S] of a sprite with a soft edge."""
+    """Coverage [B, F, S, S] of a sprite with a soft edge, as wide as a pixel at least."""
+    edge = max(EDGE, float(axis[1] - axis[0]))
     dx = (axis - sprite.path[..., 0:1])[:, :, None, :]
     dy = (axis - sprite.path[..., 1:2])[:, :, :, None]
     return torch.where(
-        sprite.half[..., None, None] > 0, (0.5 - beyond(sprite, dx, dy) / EDGE).clamp(0, 1), 0.0
+        sprite.half[..., None, None] > 0, (0.5 - beyond(sprite, dx, dy) / edge).clamp(0, 1), 0.0
     )
 
 

@@ -83,7 +83,7 @@ def test_the_tracker_is_right_to_a_pixel_through_the_vae(studio, color):
 def test_unknown_names_and_precisions_are_named():
     from choreo.models import pocket
 
-    with pytest.raises(ValueError, match="Unknown pocket model 'pocket-wan'"):
-        pocket.load("pocket-wan")
+    with pytest.raises(ValueError, match="Unknown pocket model 'pocket-sora'"):
+        pocket.load("pocket-sora")
     with pytest.raises(ValueError, match="Unknown weight_dtype 'int3'"):
         pocket.load("pocket-svd", "int3")

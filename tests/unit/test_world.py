@@ -186,3 +186,11 @@ def test_a_scene_in_all_shapes_differs_in_nothing_else() -> None:
                 assert torch.equal(pictures[number, i], world.render(scene)[i])
     assert (pictures[0] - pictures[1]).abs().flatten(1).amax(1).min() > 0.1
     assert (pictures[0] - pictures[1]).abs().flatten(1).mean(1).max() < 0.02
+
+
+def test_a_part_of_a_clip_is_drawn_as_in_the_clip() -> None:
+    scene, _ = world.random_scene(generator(6), 4, 13, second=1.0, named=True)
+    scene.pan, scene.zoom = torch.full((4, 2), 2.0), torch.full((4,), 1.3)
+    whole, part = world.render(scene, 64), world.between(world.between(scene, 3, 12), 1, 6)
+    assert torch.allclose(world.render(part, 64), whole[:, 4:9], atol=1e-5)
+    assert torch.equal(world.near_sprites(part, 16), world.near_sprites(scene, 16)[:, 4:9])

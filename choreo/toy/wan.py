@@ -1,0 +1,123 @@
+"""The pocket Wan: ComfyUI's Wan transformer at width 128, and the rule it is trained with.
+
+It reads words and, as Wan 2.2's, a start image beside the noise: zeros there mean that there is none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import text, wan_codec, world
+from .initialise import reset
+
+HEADS = 4
+SHIFT = 3.0  # of the noise levels, as `ModelSamplingSD3` counts it
+DROP_TEXT = 0.1  # share of clips trained with an empty prompt, for classifier-free guidance
+WITH_IMAGE = 0.4  # share of clips trained with their start image
+LARGE = 1.5  # sizes of sprites in single frames, whose shapes are plainer
+NEAR, CLEAR = 5.0, 0.8  # what cells near sprites weigh, below this noise level
+DRAWN = 64  # pixels a side of training clips
+
+
+def config() -> dict[str, Any]:
+    """Keywords of ComfyUI's `WanModel`: Wan 2.2's own, but for the width."""
+    return dict(
+        model_type="t2v",
+        patch_size=(1, 2, 2),
+        in_dim=2 * wan_codec.CHANNELS + wan_codec.FOUR,  # the noisy latent, a mask, and the start image's
+        out_dim=wan_codec.CHANNELS,
+        dim=128,
+        ffn_dim=512,
+        freq_dim=256,
+        text_dim=text.WIDTH,
+        num_heads=HEADS,
+        num_layers=8,
+    )
+
+
+class Network(nn.Module):
+    """Transformer and text encoder, trained together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        import comfy.ops
+        from comfy.ldm.wan.model import WanModel
+
+        operations = comfy.ops.disable_weight_init
+        self.text = text.trainable(text.network(operations, torch.float32))
+        self.wan = WanModel(**config(), dtype=torch.float32, operations=operations)
+        initialise(self)
+
+    def forward(self, x: Tensor, image: Tensor, sigma: Tensor, tokens: Tensor) -> Tensor:
+        """Velocity of x [B, 16, f, h, w] at noise levels sigma [B], tokens [B, L] and image [B, 20, …]."""
+        context = self.text(tokens, dtype=torch.float32)[0]
+        return self.wan(torch.cat([x, image], 1), 1000 * sigma, context, transformer_options={})
+
+
+@torch.no_grad()
+def initialise(model: Network) -> None:
+    """torch's defaults for ComfyUI's uninitialised layers; blocks start as identity, their gates open."""
+    reset(model)
+    zero = ("attn.o.weight", "attn.o.bias", "ffn.2.weight", "ffn.2.bias", "modulation")
+    first = ("wan.head.head.weight", "wan.head.head.bias")
+    for name, parameter in model.named_parameters():
+        if name.endswith(zero) or name in first or name.startswith("wan.time_projection"):
+            parameter.zero_()
+        if name.endswith("modulation") and parameter.shape[1] == 6:
+            parameter[:, [2, 5]] = 1.0
+
+
+def noise_levels(clips: int, g: torch.Generator) -> Tensor:
+    """Noise levels [clips] in 0 … 1, one draw per quantile, shifted as the sampler's are."""
+    quantile = (torch.arange(clips) + torch.rand(clips, generator=g)) / clips
+    return SHIFT * quantile / (1 + (SHIFT - 1) * quantile)
+
+
+def training_loss(
+    model: Network, clips: int, frames: int, g: torch.Generator, device: torch.device
+) -> Tensor:
+    """Weighted square error of the velocity, noise less picture, on one batch of fresh clips.
+
+    Where the noise is low enough to see where the sprites are, their cells weigh `NEAR` times the others:
+    they are few. A single frame comes in all shapes under one noise, so that its other errors cancel
+    where shapes are told apart.
+    """
+    copies = len(world.SHAPES) if frames == 1 else 1
+    if frames == 1:
+        scene, words = world.in_all_shapes(*world.random_scene(g, clips // copies, 1, named=True))
+        for sprite in scene.sprites:
+            sprite.half = sprite.half * LARGE
+    else:
+        scene, words = wan_codec.random_scene(g, clips, frames)
+    z = wan_codec.encode(world.render(scene, DRAWN), wan_codec.CELL * DRAWN // world.CANVAS)
+    sigma = noise_levels(clips // copies, g).repeat(copies)
+    drop = (torch.rand(clips // copies, generator=g) < DROP_TEXT).repeat(copies)
+    tokens = torch.tensor([text.padded("" if d else w) for w, d in zip(words, drop, strict=True)])
+    noise = torch.randn(clips // copies, *z.shape[1:], generator=g).repeat(copies, 1, 1, 1, 1)
+    given = (torch.rand(clips, generator=g) < WITH_IMAGE) & (frames > 1)
+    s = sigma[:, None, None, None, None]
+    x, image = torch.lerp(z, noise, s), start_image(z, given)
+    velocity = model(x.to(device), image.to(device), sigma.to(device), tokens.to(device)).float()
+    error = (velocity - (noise - z).to(device)).square().mean(1)
+    weight = 1 + (NEAR - 1) * near(scene, z) * (s[:, 0] < CLEAR)
+    weight = (weight / weight.mean((1, 2, 3), keepdim=True)).to(device)
+    return (error * weight).mean()
+
+
+def start_image(z: Tensor, given: Tensor) -> Tensor:
+    """Mask and start image [B, 20, f, h, w] of latents z, as the host gives them; zeros where not given."""
+    image = torch.zeros_like(torch.cat([z[:, : wan_codec.FOUR], z], 1))
+    image[given, : wan_codec.FOUR, 0] = 1.0
+    image[given, wan_codec.FOUR :, 0] = z[given, :, 0]
+    return image
+
+
+def near(scene: world.Scene, z: Tensor) -> Tensor:
+    """1 where a cell [B, f, h, w] or a neighbour of it holds a part of a sprite in one of its frames."""
+    seen = world.near_sprites(scene, z.shape[-1], DRAWN)
+    later = F.max_pool3d(seen[:, 1:], (wan_codec.FOUR, 1, 1)) if scene.frames > 1 else seen[:, 1:]
+    return torch.cat([seen[:, :1], later], 1)

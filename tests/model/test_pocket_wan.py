@@ -1,0 +1,185 @@
+"""The pocket Wan: an ordinary Wan MODEL, text encoder and VAE of ComfyUI.
+
+Its weights are random here: what is tested is the machinery, not what it draws.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+WORDS = "red disc on stripes"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The files of an untrained pocket Wan, as `train_pocket.py export` writes them."""
+    from pocket_files import constants, files, write
+    from train_pocket import build
+
+    folder = tmp_path_factory.mktemp("pocket")
+    torch.manual_seed(0)
+    for what in ("wan", "wan-vae"):
+        network, _ = build(what)
+        if what == "wan":
+            for weight in network.parameters():
+                if not weight.any():  # what starts as zero would make every block an identity
+                    torch.nn.init.normal_(weight, std=0.1)
+        for name, weights in files(what, network.state_dict()):
+            write(folder / f"{name}.safetensors", weights, constants(what))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pocket_wan(folder):
+    from choreo.models import pocket
+
+    with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
+        patch.setattr(pocket, "FOLDER", folder)
+        return pocket.load("pocket-wan", "fp32")
+
+
+def video(frames):
+    """A clip [F, 128, 128, 3] of the toy world and its closed-form latent [1, 16, f, 16, 16]."""
+    from choreo.toy import wan_codec, world
+
+    scene, _ = wan_codec.random_scene(torch.Generator().manual_seed(4), 1, frames)
+    picture = world.render(scene)
+    return picture[0].movedim(1, -1), wan_codec.encode(picture)
+
+
+def test_it_is_the_hosts_own_wan_with_flow_sampling(pocket_wan):
+    from comfy import latent_formats, model_base, model_sampling, supported_models
+    from comfy.ldm.wan.model import WanModel
+    from comfy.ldm.wan.vae import WanVAE
+
+    from choreo.toy import wan
+
+    model = pocket_wan.model.model
+    assert type(model) is model_base.WAN21 and isinstance(model.model_config, supported_models.WAN21_T2V)
+    assert type(model.diffusion_model) is WanModel and model.model_type is model_base.ModelType.FLOW
+    assert isinstance(model.model_sampling, model_sampling.ModelSamplingDiscreteFlow)
+    assert model.model_sampling.shift == wan.SHIFT
+    assert isinstance(model.latent_format, latent_formats.Wan21)
+    assert isinstance(pocket_wan.vae.first_stage_model, WanVAE) and pocket_wan.clip_vision is None
+    assert len(model.latent_format.latent_rgb_factors) == 16
+
+
+def test_it_is_offered_only_where_all_its_files_are(folder, monkeypatch):
+    from choreo.models import pocket
+
+    names = [file.stem for file in pocket.FOLDER.glob("*.safetensors")]
+    assert ("pocket-wan" in pocket.available()) == {"pocket-wan", "pocket-wan-vae"}.issubset(names)
+    monkeypatch.setattr(pocket, "FOLDER", folder)
+    assert pocket.available() == ["pocket-wan"]
+    (folder / "pocket-wan-vae.safetensors").rename(folder / "away")
+    try:
+        assert pocket.available() == []
+        with pytest.raises(FileNotFoundError, match="pocket-wan-vae.safetensors is missing"):
+            pocket.load("pocket-wan")
+    finally:
+        (folder / "away").rename(folder / "pocket-wan-vae.safetensors")
+
+
+def test_its_files_are_small(folder):
+    assert sum(file.stat().st_size for file in folder.glob("*.safetensors")) < 10e6
+
+
+@pytest.mark.parametrize("frames", [1, 5, 29, 33])
+def test_the_closed_form_encoder_is_the_network(pocket_wan, frames):
+    """In four steps of time and space: one frame alone, odd and even numbers of groups."""
+    pixels, latent = video(frames)
+    with torch.inference_mode():
+        encoded = pocket_wan.vae.encode(pixels)
+    encoded = pocket_wan.model.model.latent_format.process_in(encoded)
+    assert encoded.shape == latent.shape == (1, 16, 1 + (frames - 1) // 4, 16, 16)
+    assert torch.allclose(encoded, latent, atol=2e-2)
+    assert (latent.abs().amax((0, 2, 3, 4)) > 0.1).all() == (frames > 1)  # no channel is idle
+
+
+def test_a_smaller_drawing_has_nearly_the_same_latent():
+    from choreo.toy import wan_codec, world
+
+    scene, _ = wan_codec.random_scene(torch.Generator().manual_seed(4), 1, 9)
+    exact, quick = (wan_codec.encode(world.render(scene, size), size // 16) for size in (128, 64))
+    assert (exact - quick).square().mean().sqrt() < 0.05 * exact.square().mean().sqrt()
+
+
+def test_the_vae_makes_frames_of_latents(pocket_wan):
+    pixels, _ = video(9)
+    with torch.inference_mode():
+        decoded = pocket_wan.vae.decode(pocket_wan.vae.encode(pixels))
+    assert decoded.shape == (1, 9, 128, 128, 3)
+
+
+@pytest.mark.parametrize("with_image", [False, True])
+def test_the_host_computes_what_was_trained(pocket_wan, folder, with_image):
+    """ComfyUI's denoised latent, words and start image included, is that of the network in training."""
+    import comfy.sample
+    import comfy.samplers
+    from comfy_extras.nodes_wan import WanImageToVideo
+
+    from choreo.toy import text, wan
+    from nodes import CLIPTextEncode
+    from pocket_files import read_exported
+
+    pixels, z = video(9)
+    network = wan.Network()
+    network.load_state_dict(read_exported(folder, "wan")[0])
+    x = torch.randn(1, 16, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        cond = CLIPTextEncode().encode(pocket_wan.clip, WORDS)[0]
+        if with_image:
+            made = WanImageToVideo.execute(cond, cond, pocket_wan.vae, 128, 128, 9, 1, start_image=pixels[:1])
+            cond = made.args[0]
+        sampler, sigmas = comfy.samplers.sampler_object("euler"), torch.tensor([0.7, 0.0])  # one step
+        empty = torch.zeros_like(x)
+        clip = comfy.sample.sample_custom(pocket_wan.model, x / 0.7, 1.0, sampler, sigmas, cond, cond, empty)
+        denoised = pocket_wan.model.model.latent_format.process_in(clip)
+        given = torch.tensor([with_image])
+        velocity = network(x, wan.start_image(z, given), sigmas[:1], torch.tensor([text.padded(WORDS)]))
+    assert torch.allclose(denoised, x - 0.7 * velocity, atol=2e-3)
+    assert velocity.std() > 0.1
+
+
+def test_words_and_start_images_are_learnt(monkeypatch):
+    """The loss has a gradient in every part, of single frames and of clips."""
+    import comfy.model_management
+
+    from train_pocket import build, generator
+
+    monkeypatch.setattr(comfy.model_management, "in_training", True)
+    torch.manual_seed(0)
+    network, loss_of = build("wan")
+    torch.nn.init.normal_(network.wan.head.head.weight, std=0.02)
+    for block in network.wan.blocks:
+        for layer in (block.self_attn.o, block.cross_attn.o, block.ffn[2]):
+            torch.nn.init.normal_(layer.weight, std=0.02)
+    for clips, frames in ((3, 1), (2, 5)):
+        network.zero_grad()
+        loss = loss_of(clips, frames, generator(0, 3), torch.device("cpu"))
+        loss.backward()
+        assert 0.5 < loss.item() < 5
+        for part in (network.text.text_model.embeddings, network.wan.blocks[0], network.wan.head):
+            assert all(torch.isfinite(w.grad).all() and w.grad.any() for w in part.parameters())
+        image = network.wan.patch_embedding.weight.grad[:, 16:]
+        assert bool(image.any()) == (frames > 1)
+
+
+def test_the_decoder_learns_and_the_encoder_does_not():
+    from train_pocket import build, generator
+
+    model, loss_of = build("wan-vae")
+    loss_of(1, 0, generator(0, 1), torch.device("cpu")).backward()
+    for name, weight in model.named_parameters():
+        assert (weight.grad is not None and bool(weight.grad.any())) == name.startswith("decoder."), name
+
+
+def test_steps_see_images_then_short_clips_then_clips():
+    from train_pocket import clips_seen, generator, shape, stage
+
+    stages = [stage(step, 2, 1) for step in range(4)]
+    assert stages == ["image", "image", "short", "clip"]
+    seen = [shape("wan", 6, generator(0, step), name) for step, name in enumerate(stages)]
+    assert seen[:3] == [(48, 1), (48, 1), (12, 13)] and seen[3] in ((6, 29), (6, 33))
+    assert clips_seen("wan", 4, 6, 0, 2, 1) == 18
