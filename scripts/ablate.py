@@ -85,8 +85,8 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
     "s2v2v": {
         "as shipped": {},
         "the paper's values": s2v2v.PUBLISHED,
-        "one reading": {"levels": 1, "noise": "random"},
-        "readings with other noise": {"noise": "random"},
+        "one reading": {"levels": 1, "ChoreoS2V2VTarget.noise": "random"},
+        "readings with other noise": {"ChoreoS2V2VTarget.noise": "random"},
         "four points": {"ChoreoTrackPoints.count": 4},
         "four points on what moves": {"ChoreoTrackPoints.seeds": "moving", "ChoreoTrackPoints.count": 4},
         "the paper's weight": {"weighting": "auto", "strength": 10.0},

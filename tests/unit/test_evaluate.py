@@ -12,7 +12,6 @@ import pytest
 
 import evaluate
 from choreo.controls import boxes_from_text
-from choreo.controls.point_document import points_from_text
 from choreo.toy.case_set import make_cases
 from choreo.toy.cases import Case, boxes, truth
 from workflow import change, load, value_of
@@ -158,17 +157,14 @@ def test_arms_of_s2v2v_differ_by_strength_noise_and_sparsity() -> None:
     assert [ablation[key] for key in sorted(dense)] == ["whole frame", 64, "grid"]
 
 
-def test_the_prompt_of_s2v2v_clicks_on_the_object_of_the_reference() -> None:
+def test_the_prompt_of_s2v2v_follows_points_of_the_reference() -> None:
     (case,) = [case for case in make_cases("s2v2v", 4) if case.id.endswith("two")]
     prompt = evaluate.prompt_for(SPARSE, case, "guided", {})
     found = inputs(prompt)
     assert found["ChoreoReferenceVideo.file"] == f"choreo_{case.id}.mkv"
     assert found["ChoreoInvertVideo.seed"] == found["ChoreoS2V2VTarget.seed"] == case.noise_seed
-    assert found["EmptyLatentImage.batch_size"] == found["ChoreoPointPicker.frames"] == case.frames
-    points = points_from_text(found["ChoreoPointPicker.points"], 128, 128, case.frames)
-    assert points.points[0].numpy() == pytest.approx(case.target[:1], abs=0.01)
-    assert points.visibility.tolist() == [[True]] + [[False]] * (case.frames - 1)
-    assert prompt[found["ChoreoTrackPoints.points"][0]]["class_type"] == "ChoreoPointPicker"
+    assert found["EmptyLatentImage.batch_size"] == case.frames
+    assert prompt[found["ChoreoTrackPoints.images"][0]]["class_type"] == "ChoreoReferenceVideo"
     links = [v for n in prompt.values() for v in n["inputs"].values() if isinstance(v, list)]
     assert all(source in prompt for source, _ in links)
 
