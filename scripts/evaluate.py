@@ -6,8 +6,7 @@
 
 Every case runs guided and unguided (the same graph with zero iterations or strength) from one start image
 or reference, noise and motion bucket, and once more with the method's ablation (sg-i2v: without alignment;
-motionclone: all entries of the maps; s2v2v: a grid of points, and whole frames; s2v2v-trajectory: whole
-frames). Methods that bring their own noise run a third time with fresh noise (plain). Prints a table, or
+motionclone: all entries of the maps; s2v2v and s2v2v-trajectory: many points). Methods that bring their own noise run a third time with fresh noise (plain). Prints a table, or
 with --json one object. --save keeps the frames of every run (ID_ARM.npz) and a contact sheet.
 """
 
@@ -231,7 +230,7 @@ METHODS = {
             "guided": {},
             "unguided": {"ChoreoMotionGuidance.strength": 0.0},
             "plain": {"ChoreoMotionGuidance.strength": 0.0, "SamplerCustomAdvanced.noise": [s2v2v.FRESH, 0]},
-            "ablation": {"ChoreoS2V2VTarget.region": "whole frame"},
+            "ablation": s2v2v.DENSE,
         },
         s2v2v.trajectory_inputs,
         lambda cases: {},

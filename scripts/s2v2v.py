@@ -24,6 +24,8 @@ PUBLISHED = {
     "ChoreoMotionGuidance.weighting": "auto",
     "ChoreoMotionGuidance.strength": 1.0,
 }
+# The same of a drawn box: its centre is the point, and its inside the region.
+PUBLISHED_BOXES = {**PUBLISHED, "ChoreoS2V2VTarget.points": ["5", 0], "ChoreoS2V2VTarget.region": "box"}
 FRESH = "fresh"  # id of the node with noise that holds no boxes
 
 

@@ -25,12 +25,14 @@ class Look:
 
     sigmas: noise levels. noising: KSampler's noise of the seed is added, as published, or the noise from
     which the model would have made the reference (DDIM inversion in so many steps; MotionClone Fig. 9).
+    drawn: noise that is added in place of KSampler's, of the latent's shape.
     """
 
     sigmas: Sequence[float]
     seed: int = 0
     noising: Noising = "random"
     steps: int = INVERSION_STEPS
+    drawn: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.noising not in get_args(Noising):
@@ -76,7 +78,7 @@ class Look:
         found = []
         for sigma, noise in zip(self.sigmas, noises, strict=True):
             tick()
-            start = latent if noise is None else torch.zeros_like(latent)
+            start, noise = (latent, self.drawn) if noise is None else (torch.zeros_like(latent), noise)
             features, _ = extract(patcher, conditioning, start, sigma, self.seed, backbone, select, noise)
             found.append((sigma, features))
         return found, backbone.latent_grid(latent.shape)
@@ -84,7 +86,7 @@ class Look:
     def _noises(
         self, patcher: Any, conditioning: Any, latent: torch.Tensor, tick: Callable[[], None]
     ) -> list[torch.Tensor | None]:
-        """The noise of an empty latent at each level; None for the reference with KSampler's noise."""
+        """The noise of an empty latent at each level; None for the reference with noise in it."""
         if self.noising == "random":
             return [None] * len(self.sigmas)
         sampling = patcher.get_model_object("model_sampling")
