@@ -22,7 +22,7 @@ STEERING = {
     "sg-i2v": ("ChoreoSGI2VTarget", "ChoreoLatentOptimisation"),
     "motionclone": ("ChoreoMotionCloneTarget", "ChoreoMotionGuidance", "Reference's own prompt"),
     "s2v2v": ("ChoreoS2V2VTarget", "ChoreoMotionGuidance", "ChoreoTrackPoints"),
-    "s2v2v-trajectory": ("ChoreoS2V2VTarget", "ChoreoMotionGuidance", "ChoreoBoxVideo"),
+    "s2v2v-trajectory": ("ChoreoS2V2VTarget", "ChoreoMotionGuidance", "ChoreoTrackPoints", "ChoreoBoxVideo"),
 }
 
 

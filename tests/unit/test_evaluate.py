@@ -169,13 +169,13 @@ def test_the_prompt_of_s2v2v_follows_points_of_the_reference() -> None:
     assert all(source in prompt for source, _ in links)
 
 
-def test_arms_of_trajectories_differ_by_strength_noise_and_region() -> None:
+def test_arms_of_trajectories_differ_by_strength_noise_and_points() -> None:
     method, case = evaluate.METHODS["s2v2v-trajectory"], make_cases("s2v2v-trajectory", 1)[0]
     prompts = [evaluate.prompt_for(method, case, arm, {}) for arm in method.arms]
     guided, unguided, plain, ablation = map(inputs, prompts)
     saved, strength = "SaveImage.filename_prefix", "ChoreoMotionGuidance.strength"
     assert {k for k in guided if guided[k] != unguided[k]} == {saved, strength}
-    assert {k for k in guided if guided[k] != ablation[k]} == {saved, "ChoreoS2V2VTarget.region"}
+    assert {k for k in guided if guided[k] != ablation[k]} == {saved, "ChoreoTrackPoints.count"}
     noise = "SamplerCustomAdvanced.noise"
     assert {k for k in guided if guided[k] != plain[k]} == {saved, strength, noise}
     assert prompts[2][plain[noise][0]]["inputs"] == {"noise_seed": case.noise_seed}
