@@ -33,6 +33,10 @@ TWINS = {
     "MotionPro - camera path": "motionpro-camera",
     "MotionPro - camera and object": "motionpro-camera-object",
     "MotionPro-Dense - synchronised videos": "motionpro-dense",
+    "S²V2V - Wan 2.1 1.3B": "s2v2v-wan",
+    "MotionClone - Wan 2.2": "motionclone-wan22",
+    "SG-I2V - box control on Wan image-to-video": "sg-i2v-wan",
+    "MotionClone - CogVideoX": "motionclone-cogvideox",
 }
 MEASURED_ONLY = ("s2v2v-trajectory-pocket",)  # twins without a page: they do not yet do what it would promise
 

@@ -26,6 +26,7 @@ from workflow import MEASURED_ONLY, TWINS
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = ROOT / "workflows"
 SAMPLED = [title for title, name in TWINS.items() if name.startswith(("sg-i2v", "draw"))]
+CONDITIONED = {"ChoreoSVDConditioning": "video_frames", "WanImageToVideo": "length"}  # sizes of a video
 NOTES = ("MarkdownNote", "Note")  # live on the page only
 TITLE = 30  # px above a node
 SEEDS = ("seed", "noise_seed")  # the page adds a widget "control after generate" behind these
@@ -225,9 +226,10 @@ def test_example_uses_known_nodes_and_inputs(title: str):
 @pytest.mark.parametrize("title", SAMPLED)
 def test_boxes_of_an_example_fit_its_video(title: str):
     nodes = {entry["class_type"]: entry["inputs"] for entry in twin(title).values()}
-    drawing, video = nodes["ChoreoBoxTrajectory"], nodes["ChoreoSVDConditioning"]
+    drawing = nodes["ChoreoBoxTrajectory"]
+    video, frames = next((nodes[kind], name) for kind, name in CONDITIONED.items() if kind in nodes)
     size = drawing["width"], drawing["height"]
-    assert (*size, drawing["frames"]) == (video["width"], video["height"], video["video_frames"])
+    assert (*size, drawing["frames"]) == (video["width"], video["height"], video[frames])
     SGI2V(boxes_from_text(drawing["boxes"], *size, drawing["frames"]))  # raises unless it starts inside
 
 
