@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+import time
 from typing import Any
 
 import numpy as np
+import pytest
 
 from choreo.metrics.measures import shape_of
 from choreo.metrics.tracker import Track, track
+from scripts.client import Run
 from scripts.server import Server
 from workflow import change, load, the_node
 
@@ -68,3 +72,22 @@ def test_points_that_are_nowhere_are_refused_with_their_sentence(server: Server)
     error = server.run(prompt).error
     assert error is not None and error.node_type == "ChoreoS2V2VTarget"
     assert "Nothing is visible in the linked geometry" in error.message
+
+
+@pytest.mark.parametrize("much", [{"levels": 100}, {"ChoreoInvertVideo.steps": 900}, {"levels": 13}])
+def test_interrupt_within_two_seconds(server: Server, much: dict[str, Any]) -> None:
+    """In the readings, in the inversion, and (a seed nobody has run) wherever the run is by then."""
+    prompt = load("s2v2v-pocket")
+    for key, value in much.items():
+        change(prompt, key, value)
+    ended: list[Run] = []
+    thread = threading.Thread(target=lambda: ended.append(server.run(prompt)))
+    thread.start()
+    while not server._call("get", "/queue").json()["queue_running"]:
+        time.sleep(0.05)
+    time.sleep(2.5)
+    pressed = time.monotonic()
+    server.interrupt()
+    thread.join(60)
+    assert ended and ended[0].interrupted
+    assert time.monotonic() - pressed < 2 + 0.5  # half a second for the messages to arrive
