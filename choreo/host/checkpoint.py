@@ -28,15 +28,18 @@ def recalled(make: Make) -> Iterator[None]:
 
 
 @contextmanager
-def checkpointed(layers: Iterable[nn.Module]) -> Iterator[None]:
+def checkpointed(layers: Iterable[nn.Module], in_place: bool = False) -> Iterator[None]:
     """Checkpoint each layer while inside.
 
-    `forward` is set on the instances: names, hooks and other packs' patches stay as they are.
+    `forward` is set on the instances: names, hooks and other packs' patches stay as they are. in_place:
+    layers may change what they are given, so they run on copies (whose strides, and rounding, may differ).
     """
     wrapped: list[nn.Module] = []
     try:
         for layer in layers:
-            layer.__dict__["forward"] = _recomputing(layer.forward)
+            layer.__dict__["forward"] = _recomputing(
+                partial(_on_copies, layer.forward) if in_place else layer.forward
+            )
             wrapped.append(layer)
         yield
     finally:
@@ -55,16 +58,14 @@ def _recomputing(forward: Callable[..., Any]) -> Callable[..., Any]:
         kept = [dict(a) if isinstance(a, dict) else a for a in args]
         named = {k: dict(a) if isinstance(a, dict) else a for k, a in kwargs.items()}
         contexts = partial(_forward_and_again, _around.get())
-        return checkpoint(
-            partial(_on_copies, forward, named), *kept, use_reentrant=False, context_fn=contexts
-        )
+        return checkpoint(partial(forward, **named), *kept, use_reentrant=False, context_fn=contexts)
 
     return run
 
 
-def _on_copies(forward: Callable[..., Any], named: dict[str, Any], *args: Any) -> Any:
-    """A layer may change what it is given in place; its second run must begin where the first did."""
-    return forward(*map(_copy, args), **{k: _copy(a) for k, a in named.items()})
+def _on_copies(forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The second run of a layer must begin where the first did."""
+    return forward(*map(_copy, args), **{k: _copy(a) for k, a in kwargs.items()})
 
 
 def _copy(value: Any) -> Any:

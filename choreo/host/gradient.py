@@ -102,10 +102,11 @@ def single_pass(request: Request, x: Tensor, sigma: float) -> Pass:
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
-        stack.enter_context(differentiable(isinstance(request.backbone, InPlace)))
+        in_place = isinstance(request.backbone, InPlace)
+        stack.enter_context(differentiable(in_place))
         stack.enter_context(private_weights(request.model))
         if request.checkpoint:
-            stack.enter_context(checkpointed(request.backbone.layers(request.model)))
+            stack.enter_context(checkpointed(request.backbone.layers(request.model), in_place))
         z = x.detach().clone().float().requires_grad_(True)
         reading = Reading(request, request.backbone.latent_grid(x.shape), sigma)
         denoised = reading.run(z, z.new_full([len(z)], sigma))
