@@ -6,8 +6,9 @@
 
 Every case runs guided and unguided (the same graph with zero iterations or strength) from one start image
 or reference, noise and motion bucket, and once more with the method's ablation (sg-i2v: without alignment;
-motionclone: all entries of the maps; s2v2v and s2v2v-trajectory: many points). Methods that bring their own noise run a third time with fresh noise (plain). Prints a table, or
-with --json one object. --save keeps the frames of every run (ID_ARM.npz) and a contact sheet.
+motionclone: all entries of the maps; s2v2v and s2v2v-trajectory: many points). Methods that bring their own
+noise run a third time with fresh noise (plain). Prints a table, or with --json one object. --save keeps the
+frames of every run (ID_ARM.npz) and a contact sheet.
 """
 
 from __future__ import annotations
