@@ -109,6 +109,23 @@ def test_several_inverted_readings_are_met_at_the_steps_of_invert_video(animated
     assert timestep == 400 or torch.equal(noises[0], noise)
 
 
+def test_a_reference_gets_the_noise_that_is_drawn_for_it(animatediff, clip):
+    from comfy.sample import prepare_noise
+
+    from choreo.steering.reading import Look
+    from choreo.targets.motionclone import MotionQuery
+
+    def read(seed, drawn):
+        look = Look([2.0], seed, drawn=drawn)
+        with torch.inference_mode():
+            ((_, found),), _ = look.features(animatediff.model, animatediff.null, clip, MotionQuery().select)
+        return [feat.q.clone() for feat in found.values()]
+
+    own, given, other = read(3, None), read(7, prepare_noise(clip, 3)), read(7, None)
+    assert all(torch.equal(a, b) for a, b in zip(own, given, strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(own, other, strict=True))
+
+
 @pytest.mark.parametrize("kind", ["motionclone", "s2v2v"])
 def test_a_file_holds_it(animatediff, clip, tmp_path, kind):
     from choreo.targets import files
