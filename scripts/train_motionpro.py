@@ -28,6 +28,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), str(ROOT)]
 
 import host  # noqa: E402
 from choreo.motionpro.training.settings import PRESETS, Settings  # noqa: E402
+from choreo.toy.motion import KINDS  # noqa: E402
 
 if TYPE_CHECKING:
     from choreo.motionpro.training.run import Trainer
@@ -66,12 +67,16 @@ def arguments() -> argparse.Namespace:
     add_settings(prepare_parser)
     toy_parser = add("toy", toy, "clips")
     toy_parser.add_argument("--count", type=int, default=1600, help="clips (1600)")
+    toy_parser.add_argument("--kind", choices=list(KINDS), help="what moves (of all kinds some)")
     toy_parser.add_argument("--frames", type=int, default=PRESETS["pocket"].frames)
     toy_parser.add_argument("--seed", type=int, default=0, help="of the first clip; the others follow")
     train_parser = add("train", train, "clips")
     train_parser.add_argument("--base", type=Path, required=True, help="the SVD checkpoint to be controlled")
     train_parser.add_argument("--vae", type=Path, help="a VAE, where the checkpoint holds none")
     train_parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    train_parser.add_argument(
+        "--begin", type=Path, metavar="RUN", help="a run whose controller it starts with"
+    )
     train_parser.add_argument("--steps", type=int, default=16000)
     train_parser.add_argument("--seed", type=int, default=0)
     train_parser.add_argument("--precision", choices=PRECISIONS, default="no")
@@ -110,7 +115,7 @@ def toy(args: argparse.Namespace) -> int:
     from choreo.motionpro.training.toy import write_toy_clip
 
     for seed in tqdm(range(args.seed, args.seed + args.count), unit="clip"):
-        write_toy_clip(args.clips / f"{seed:06}", seed, args.frames)
+        write_toy_clip(args.clips / f"{seed:06}", seed, args.frames, args.kind)
     return 0
 
 
@@ -167,6 +172,8 @@ def train(args: argparse.Namespace) -> int:
     saved = args.out / "checkpoint.pt"
     if saved.exists():
         trainer.restore(saved)
+    elif args.begin:
+        trainer.begin_from(args.begin / "checkpoint.pt")
     args.out.mkdir(parents=True, exist_ok=True)
     follow(trainer, args)
     return 0
@@ -237,11 +244,12 @@ def export(args: argparse.Namespace) -> int:
     run, weights = state["run"], state["controller"]
     if run["injection"] == "concat":
         raise ValueError(f"'{args.run.name}' was trained with concat, which is for comparison in training.")
+    runs = [*state.get("before", []), {"steps": state["step"], "seconds": state["seconds"], **run}]
     story = {
         **{name: run[name] for name in ("injection", "region", "seed")},
-        "steps": state["step"],
-        "clips": state["step"] * run["joined"],
-        "minutes": round(state["seconds"] / 60, 1),
+        "steps": sum(one["steps"] for one in runs),
+        "clips": sum(one["steps"] * one["joined"] for one in runs),
+        "minutes": round(sum(one["seconds"] for one in runs) / 60, 1),
         "revision": revision(),
     }
     lora = {name: weight for name, weight in weights.items() if name.endswith((DOWN, UP))}

@@ -122,6 +122,29 @@ def test_a_resumed_run_is_bit_equal(base, folder, tmp_path):
         other.restore(tmp_path / "checkpoint.pt")
 
 
+def test_a_run_begins_with_anothers_controller(base, folder, tmp_path):
+    first = trainer(base, folder, replace(TINY, rate=3e-3))
+    row = next(first.run())
+    first.save(tmp_path / "checkpoint.pt")
+    weights = {name: weight.clone() for name, weight in first.bare.weights().items()}
+    first.bare._attached.close()
+    second = trainer(base, folder, replace(TINY, r_min=0.2))
+    assert not same(second.bare.weights(), weights)
+    second.begin_from(tmp_path / "checkpoint.pt")
+    assert same(second.bare.weights(), weights) and second.step == 0
+    assert [run["steps"] for run in second.before] == [row["step"] + 1]
+    second.save(tmp_path / "checkpoint.pt")
+    second.bare._attached.close()
+    again = trainer(base, folder, replace(TINY, r_min=0.2))
+    again.restore(tmp_path / "checkpoint.pt")
+    assert again.before == second.before
+    again.bare._attached.close()
+    other = trainer(base, folder, replace(TINY, rank=TINY.rank + 1))
+    with pytest.raises(ValueError, match="has other layers than this run's"):
+        other.begin_from(tmp_path / "checkpoint.pt")
+    other.bare._attached.close()
+
+
 def test_a_log_forgets_what_was_after_the_checkpoint(tmp_path):
     rows = [dict(step=step, loss=0.5, rate=1e-3, seconds=1.0) for step in range(5)]
     for step, more in ((0, rows), (3, rows[3:4])):

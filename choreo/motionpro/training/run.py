@@ -29,7 +29,8 @@ Row = dict[str, float]
 class Trainer:
     """Trains a controller for a base model; nothing but the controller's weights is changed.
 
-    bare: the network as it is in this process. accumulate: batches a process adds up before a step.
+    bare: the network as it is in this process. accumulate: batches a process adds up before a step. before: the
+    runs from whose controller this one began, the first one first.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Trainer:
         self.network: nn.Module
         self.network, self.optimiser = self.accelerator.prepare(self.bare, optimiser)
         self.step, self.seconds = 0, 0.0
+        self.before: list[dict[str, Any]] = []
 
     def run(self) -> Iterator[Row]:
         """Train up to the last step; after each, its row of the log."""
@@ -114,10 +116,26 @@ class Trainer:
             step=self.step,
             seconds=self.seconds,
             run=self._run(),
+            before=self.before,
         )
         if self.accelerator.is_main_process:
             torch.save(state, file.with_suffix(".new"))
             os.replace(file.with_suffix(".new"), file)
+
+    def begin_from(self, file: Path) -> None:
+        """Start with the controller of another run's checkpoint. Raises ValueError where it has other layers."""
+        if not file.exists():
+            raise ValueError(f"'{file.parent}' holds no {file.name}: name the folder of a run to begin from.")
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        try:
+            self.bare.load_weights(state["controller"])
+        except (KeyError, RuntimeError) as error:
+            raise ValueError(
+                f"The controller of '{file.parent.name}' has other layers than this run's ({error}): use the "
+                "same base, rank, stem and injection."
+            ) from error
+        taken = {"steps": state["step"], "seconds": state["seconds"], **state["run"]}
+        self.before = [*state.get("before", []), taken]
 
     def restore(self, file: Path) -> None:
         """Go on from a file. Raises ValueError where it is of another run."""
@@ -133,6 +151,7 @@ class Trainer:
         if self.accelerator.scaler:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.step, self.seconds = state["step"], state["seconds"]
+        self.before = state.get("before", [])
 
     def _run(self) -> dict[str, Any]:
         """What a run cannot change on its way."""
