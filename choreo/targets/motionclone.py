@@ -16,12 +16,14 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from ..contract import Feat, Features, Grid, Rule, Selection, Site, Step
 from .levels import parse_blocks, sites_of
 from .reference import require_same_grid, same_sites
 
 BLOCKS, K, TIMESTEP = "up_blocks.1", 1, 400  # the official code's
+PART = 1 << 24  # numbers of a query whose maps are made at a time: 64 MiB
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Record:
     def nbytes(self) -> int:
         """Bytes of storage."""
         return self.values.nbytes + self.indices.nbytes
+
+    def split(self, rows: int) -> list[Record]:
+        """So many rows of cells each."""
+        parts = zip(self.values.split(rows), self.indices.split(rows), strict=True)
+        return [Record(values, indices) for values, indices in parts]
 
 
 @dataclass(frozen=True)
@@ -67,8 +74,9 @@ class MotionQuery:
 
 
 def _record(feat: Feat, k: int) -> Record:
-    values, indices = frame_attention(feat).topk(k, dim=-1)
     assert feat.q is not None
+    parts = [frame_attention(part).topk(k, dim=-1) for part in _split(feat, _rows_at_a_time(feat))]
+    values, indices = torch.cat([v for v, _ in parts]), torch.cat([i for _, i in parts])
     return Record(values.to(feat.q.dtype).cpu().clone(), indices.to(torch.uint8).cpu().clone())
 
 
@@ -113,14 +121,15 @@ class MotionClone:
         return torch.stack([self._difference(site, feat) for site, feat in self._mine(features)]).sum()
 
     def _difference(self, site: Site, feat: Feat) -> Tensor:
-        values = self.records[site.name].values
-        found = self._entries(site, feat)
-        return (found - values.to(found)).square().mean()
-
-    def _entries(self, site: Site, feat: Feat) -> Tensor:
-        """The maps' entries where the reference's largest were, [H, W, heads, F, k]."""
-        maps = frame_attention(feat)
-        return maps.gather(-1, self.records[site.name].indices.to(maps.device).long())
+        """Mean square difference. Of many cells the maps are made part by part, and again in the backward pass."""
+        record, rows = self.records[site.name], _rows_at_a_time(feat)
+        if rows >= feat.grid.rows:
+            return _squares(feat, record).mean()
+        sums = [
+            checkpoint(_sum_of_squares, part, own, use_reentrant=False, preserve_rng_state=False)
+            for part, own in zip(_split(feat, rows), record.split(rows), strict=True)
+        ]
+        return torch.stack(sums).sum() / record.values.numel()
 
     def _mine(self, features: Features) -> list[tuple[Site, Feat]]:
         return [(site, feat) for site, feat in features.items() if site.name in self.records]
@@ -128,7 +137,8 @@ class MotionClone:
     def maps(self, features: Features) -> Mapping[Site, Tensor]:
         """The compared entries of every head side by side, [F, H, W, heads k]."""
         mine = self._mine(features)
-        return {site: self._entries(site, feat).movedim(3, 0).flatten(3).float() for site, feat in mine}
+        found = {site: _entries(feat, self.records[site.name]) for site, feat in mine}
+        return {site: entries.movedim(3, 0).flatten(3).float() for site, entries in found.items()}
 
     def motion(self) -> Tensor:
         """Where and how strongly the reference moves, [F, H, W] in 0..1 at the finest site (paper Fig. 3).
@@ -173,6 +183,34 @@ def _require_maps(name: str, record: Record, heads: int, frames: int) -> None:
         raise ValueError(f"the data of '{name}' has shape {tuple(shape)}")
     if not bool(torch.isfinite(record.values).all()) or int(record.indices.max()) >= frames:
         raise ValueError(f"the data of '{name}' is not that of attention maps")
+
+
+def _rows_at_a_time(feat: Feat) -> int:
+    """So many rows of cells have a query of at most PART numbers; at least one."""
+    assert feat.q is not None
+    return max(1, PART * feat.grid.rows // feat.q.numel())
+
+
+def _split(feat: Feat, rows: int) -> list[Feat]:
+    """So many rows of cells each."""
+    assert feat.q is not None and feat.k is not None
+    parts = zip(feat.q.split(rows, 2), feat.k.split(rows, 2), strict=True)
+    return [Feat(feat.grid, q, k) for q, k in parts]
+
+
+def _entries(feat: Feat, record: Record) -> Tensor:
+    """The maps' entries where the reference's largest were, [H, W, heads, F, k]."""
+    maps = frame_attention(feat)
+    return maps.gather(-1, record.indices.to(maps.device).long())
+
+
+def _squares(feat: Feat, record: Record) -> Tensor:
+    found = _entries(feat, record)
+    return (found - record.values.to(found)).square()
+
+
+def _sum_of_squares(feat: Feat, record: Record) -> Tensor:
+    return _squares(feat, record).sum()
 
 
 def _unlike_most(record: Record) -> Tensor:

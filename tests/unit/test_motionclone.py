@@ -96,6 +96,35 @@ def test_the_reference_itself_has_no_energy_and_another_video_has(k):
     assert float(made.energy(other, step)) == pytest.approx(by_hand, rel=1e-5)
 
 
+@pytest.mark.parametrize("k", [1, 3])
+def test_maps_that_are_made_in_parts_are_the_same_and_keep_less(monkeypatch, k):
+    """Three rows of twelve at a time: the same reference, energy and gradient, and no map is kept."""
+    from choreo.targets import motionclone
+
+    (site, *_), kept, found = MotionQuery("up_blocks.3").select(sites()), [], []
+    other = features([site], seed=1)[site]
+    for part in (1 << 24, 3 * other.q[0, :, 0].numel()):
+        monkeypatch.setattr(motionclone, "PART", part)
+        made = MotionQuery(k=k).reference(features([site]), LATENT, "AnimateDiff")
+        leaves = [x.clone().requires_grad_() for x in (other.q, other.k)]
+        own = {leaf.untyped_storage().data_ptr() for leaf in leaves}
+        kept.append(0)
+
+        def keep(x, own=own):
+            kept[-1] += 0 if x.untyped_storage().data_ptr() in own else x.nbytes
+            return x
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+            energy = made.energy({site: Feat(other.grid, *leaves)}, Step(1.0, LATENT))
+        found.append((made.records[site.name], energy.detach(), torch.autograd.grad(energy, leaves)))
+    (whole, energy, gradient), (parts, same_energy, same_gradient) = found
+    assert torch.equal(whole.indices, parts.indices) and torch.equal(whole.values, parts.values)
+    assert float(same_energy) == pytest.approx(float(energy), rel=1e-6)
+    for one, same in zip(gradient, same_gradient, strict=True):
+        assert torch.allclose(one, same, rtol=1e-5, atol=1e-9)
+    assert kept[1] < 0.1 * kept[0]
+
+
 def test_a_small_step_against_the_gradient_lowers_the_energy():
     made, chosen = target(), MotionQuery().select(sites())
     other = features(chosen, seed=1)
