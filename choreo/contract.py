@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from torch import Tensor
 
 Kind = Literal["spatial", "temporal", "joint", "motion", "block"]
-Stage = Literal["down", "middle", "up"]
+Stage = Literal["down", "middle", "up", "end"]
 Part = Literal["q", "k", "v", "out"]
 # What a gradient changes: the direction of the noise at a step, or the noise and with it the picture.
 Rule = Literal["direction", "epsilon"]
@@ -47,8 +47,13 @@ class Site:
     @property
     def parts(self) -> frozenset[Part]:
         """What can be read here."""
-        whole = self.kind in ("motion", "block")
+        whole = self.kind in ("motion", "block") and self.stage != "end"
         return frozenset(("out",)) if whole else frozenset(("q", "k", "v", "out"))
+
+
+# The picture that a network predicts, cell by cell: every model has it, and a gradient with respect to it
+# goes through none of the network's layers.
+PREDICTION = Site("latent", "block", "end", 1, 0, also=frozenset(("spatial", "temporal", "joint", "motion")))
 
 
 @dataclass(frozen=True)

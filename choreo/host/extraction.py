@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..contract import Backbone, Features, Grid, Selection, Site
-from .taps import LastTap, Tap
+from .taps import LastTap, Tap, places
 from .vp_ddim import is_bounded, size_at
 
 KEY = "choreo_extraction"
@@ -54,13 +54,11 @@ def extract(
     def apply(executor: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         model = executor.class_obj
         options = args[4] if len(args) > 4 else kwargs["transformer_options"]
-        tap = Tap(backbone, select(backbone.sites(model)), leave=True)
-        try:
-            with tap.hooked(model.diffusion_model, options, kwargs):
-                return executor(x, *args, **kwargs)
-        except LastTap:
-            found.append({site: feat.rows([0]) for site, feat in tap.features(grid).items()})
-            raise
+        tap, predicted = Tap(backbone, select(places(backbone, model)), leave=True), x
+        with suppress(LastTap), tap.hooked(model.diffusion_model, options, kwargs):
+            predicted = executor(x, *args, **kwargs)
+        found.append({site: feat.rows([0]) for site, feat in tap.features(grid, predicted).items()})
+        raise LastTap  # what would follow is not needed
 
     def one_call(model: Any, x: Tensor, sigmas: Tensor, extra_args: dict[str, Any], **_: Any) -> Tensor:
         if is_bounded(model.inner_model.inner_model.model_sampling):

@@ -15,11 +15,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..contract import Backbone, Features, Grid, InPlace, Selection, Step, Target
+from ..contract import PREDICTION, Backbone, Features, Grid, InPlace, Selection, Step, Target
 from .checkpoint import checkpointed
 from .control import quiet
 from .differentiable import differentiable
-from .taps import LastTap, Tap
+from .taps import LastTap, Tap, places
 from .weights import private_weights
 
 log = logging.getLogger(__name__)
@@ -102,13 +102,14 @@ def single_pass(request: Request, x: Tensor, sigma: float) -> Pass:
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
-        in_place = isinstance(request.backbone, InPlace)
-        stack.enter_context(differentiable(in_place))
-        stack.enter_context(private_weights(request.model))
-        if request.checkpoint:
-            stack.enter_context(checkpointed(request.backbone.layers(request.model), in_place))
-        z = x.detach().clone().float().requires_grad_(True)
         reading = Reading(request, request.backbone.latent_grid(x.shape), sigma)
+        if reading.inside:
+            in_place = isinstance(request.backbone, InPlace)
+            stack.enter_context(differentiable(in_place))
+            stack.enter_context(private_weights(request.model))
+            if request.checkpoint:
+                stack.enter_context(checkpointed(request.backbone.layers(request.model), in_place))
+        z = x.detach().clone().float().requires_grad_(True)
         denoised = reading.run(z, z.new_full([len(z)], sigma))
         energies, losses = reading.totals()
         return Pass(denoised, energies, _gradients(losses, z, request.scale.value))
@@ -128,13 +129,17 @@ def _gradients(losses: Sequence[Tensor | None], z: Tensor, scale: float) -> list
 
 
 class Reading:
-    """The taps and energies of one pass, over however many network calls the host makes of it."""
+    """The taps and energies of one pass, over however many network calls the host makes of it.
+
+    inside: whether anything is read inside the network, so that the gradient goes through its layers.
+    """
 
     def __init__(self, request: Request, latent: Grid, sigma: float) -> None:
         self.request, self.latent = request, latent
         self.step = Step(sigma, latent)
-        sites = request.backbone.sites(request.model)
+        sites = places(request.backbone, request.model)
         self.selection = union(target.select(sites) for target in request.targets)
+        self.inside = any(site != PREDICTION for site in self.selection)
         self.energies: list[list[Tensor]] = [[] for _ in request.targets]
 
     def run(self, z: Tensor, sigma: Tensor) -> Tensor | None:
@@ -172,9 +177,9 @@ class Reading:
                 output = executor(x, t, *args, **kwargs)
         except LastTap:
             output = torch.zeros_like(x)
-        finally:
-            torch.set_grad_enabled(True)
-        self._collect(tap, parts)
+        # The prediction moves as the latent does: its gradient needs nothing of the network.
+        features = tap.features(self.latent, output.detach() + (x - x.detach()))
+        self._collect(features, parts)
         return output
 
     def _require_whole(self, x: Tensor, rows: int, transformer: dict[str, Any]) -> None:
@@ -186,8 +191,7 @@ class Reading:
                 f"{tuple(x.shape)}. Remove context windows and area or mask conditioning from the positive."
             )
 
-    def _collect(self, tap: Tap, parts: Sequence[int]) -> None:
-        features = tap.features(self.latent)
+    def _collect(self, features: Features, parts: Sequence[int]) -> None:
         for row, part in enumerate(parts):
             if part != self.request.index:
                 continue

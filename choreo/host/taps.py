@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..contract import AttentionOf, Backbone, Features, Grid, Joined, Part, Selection, Site
+from ..contract import PREDICTION, AttentionOf, Backbone, Feat, Features, Grid, Joined, Part, Selection, Site
 
 OVERRIDE = "optimized_attention_override"  # the host's: what is called instead of an attention
 
@@ -18,17 +18,24 @@ class LastTap(Exception):
     """Leaves the network once everything that was asked for has been read."""
 
 
+def places(backbone: Backbone, model: Any) -> list[Site]:
+    """All that can be read of a model: the sites of its network, and what that predicts."""
+    return [*backbone.sites(model), PREDICTION]
+
+
 class Tap:
     """The raw tensors of one network call.
 
-    leave: whether to leave the network after the last tap; else the rest runs without grad, which the caller
-    turns on again when the call has ended.
+    leave: whether to leave the network after the last tap, if what it predicts is not asked for; else the
+    rest runs without grad.
     """
 
     def __init__(self, backbone: Backbone, selection: Selection, leave: bool) -> None:
-        self.backbone, self.selection, self.leave = backbone, selection, leave
-        self.raw: dict[Site, dict[Part, Tensor]] = {site: {} for site in selection}
-        self._missing = sum(len(parts) for parts in selection.values())
+        self.backbone, self.predicts = backbone, PREDICTION in selection
+        self.selection = {site: parts for site, parts in selection.items() if site != PREDICTION}
+        self.leave = leave and not self.predicts
+        self.raw: dict[Site, dict[Part, Tensor]] = {site: {} for site in self.selection}
+        self._missing = sum(len(parts) for parts in self.selection.values())
         self._inside: list[tuple[Site, Part]] = []  # what the attention that comes next is read for
         self._before = 0
 
@@ -40,7 +47,7 @@ class Tap:
         """
         if isinstance(self.backbone, Joined):
             self._before = self.backbone.before(network, call)
-        handles, previous = [], options.get(OVERRIDE)
+        handles, previous, grad = [], options.get(OVERRIDE), torch.is_grad_enabled()
         try:
             for module, places in self._attentions(network).items():
                 handles.append(module.register_forward_pre_hook(self._enter(places)))
@@ -53,10 +60,13 @@ class Tap:
                         handles.append(
                             network.get_submodule(name).register_forward_hook(self._hook(site, part))
                         )
+            if not self._missing:
+                torch.set_grad_enabled(False)
             yield
         finally:
             for handle in handles:
                 handle.remove()
+            torch.set_grad_enabled(grad)
             self._inside = []
             options.pop(OVERRIDE, None)
             if previous is not None:
@@ -113,8 +123,8 @@ class Tap:
                 raise LastTap
             torch.set_grad_enabled(False)  # what follows is no part of any energy
 
-    def features(self, latent: Grid) -> Features:
-        """Everything read, in the canonical layout."""
+    def features(self, latent: Grid, predicted: Tensor) -> Features:
+        """Everything read, in the canonical layout. predicted: the clean latents that the call gave."""
         if self._missing:
             silent = next(
                 site.name for site, parts in self.selection.items() if len(self.raw[site]) < len(parts)
@@ -123,4 +133,13 @@ class Tap:
                 f"The model did not run '{silent}', which Choreo reads: remove the node that skips or caches "
                 "parts of the model (TeaCache, EasyCache, Skip Layer Guidance, …)."
             )
-        return {site: self.backbone.feature(site, raw, latent) for site, raw in self.raw.items()}
+        found = {site: self.backbone.feature(site, raw, latent) for site, raw in self.raw.items()}
+        return found | {PREDICTION: picture(predicted, latent)} if self.predicts else found
+
+
+def picture(latents: Tensor, grid: Grid) -> Feat:
+    """Latents [B F, C, h, w] or [B, C, F, h, w] as the features of their cells, of one head."""
+    cells = latents.movedim(1, -1)
+    cells = cells if latents.ndim == 5 else cells.unflatten(0, (-1, grid.frames))
+    one = cells.unsqueeze(-2)
+    return Feat(grid, one, one, one, cells)

@@ -2,6 +2,7 @@
 
 The blocks of a transformer are all alike. There the same names mean those blocks that lie as far through the
 network's work, every second one of a deep network's; and single ones have numbers: "block.12, block.14-18".
+Of every model "latent" names the picture that it predicts.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..contract import Kind, Site, Stage
+from ..contract import PREDICTION, Kind, Site, Stage
 
 _BLOCK = re.compile(r"(down_blocks|up_blocks)\.(\d)|mid_block")
 _NUMBERED = re.compile(r"block\.(\d+)(?:-(\d+))?(\.\w+)?")
@@ -29,10 +30,10 @@ def parse_blocks(text: str) -> list[str]:
     """The names in "up_blocks.1, mid_block", each once. Raises ValueError for what is none."""
     names = text.replace(" ", "").split(",")
     for name in names:
-        if not _BLOCK.fullmatch(name) and not _NUMBERED.fullmatch(name):
+        if name != PREDICTION.name and not _BLOCK.fullmatch(name) and not _NUMBERED.fullmatch(name):
             raise ValueError(
                 f"Cannot read blocks '{text}': write names as up_blocks.1, down_blocks.2 or mid_block (in a "
-                "transformer also block.12 or block.12-18), with commas between."
+                "transformer also block.12 or block.12-18), or latent, with commas between."
             )
     return list(dict.fromkeys(names))
 
@@ -43,7 +44,8 @@ def sites_of(blocks: str, kind: Kind, sites: Sequence[Site]) -> list[Site]:
     deepest = max(site.scale for site in sites)
     chosen: list[Site] = []
     for name in parse_blocks(blocks):
-        match = _numbered(name, candidates) or _level(name, candidates, deepest)
+        match = [site for site in candidates if site == PREDICTION and name == site.name]
+        match = match or _numbered(name, candidates) or _level(name, candidates, deepest)
         if not match:
             raise ValueError(
                 f"This model has no {_CALLED.get(kind, kind)} in '{blocks}': 'blocks' may name "
@@ -92,11 +94,14 @@ def _as_far(stage: Stage, level: int, sites: Sequence[Site]) -> list[Site]:
 def _known(sites: Sequence[Site], deepest: int) -> str:
     """What may be named, for a message."""
     if alike := usual(sites):
-        return f"block.0 to block.{alike[-1].depth}, and up_blocks.0 to 3, mid_block or down_blocks.0 to 3"
+        names = f"block.0 to block.{alike[-1].depth}, up_blocks.0 to 3, mid_block, down_blocks.0 to 3"
+        return f"{names} and {PREDICTION.name}"
     return ", ".join(dict.fromkeys(_block_name(site, deepest) for site in sites))
 
 
 def _block_name(site: Site, deepest: int) -> str:
+    if site.stage == "end":
+        return site.name
     if site.stage == "middle":
         return "mid_block"
     ratio = site.scale if site.stage == "down" else deepest // site.scale

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..contract import Feat, Features, Grid, Kind, Part, Selection, Site, Step
+from ..contract import PREDICTION, Feat, Features, Grid, Kind, Part, Selection, Site, Step
 from ..controls import BoxTracks
 from .boxes import CELL, CellBox, cell_boxes, gaussian
 from .levels import sites_of, usual
@@ -35,7 +35,8 @@ class SGI2V:
 
     feature: the paper's "aligned", or one of its ablations. heatmap_sigma: the Gaussian's std in
     half sides; 0 weighs all cells alike. layers: the paper's names, "M2-3" = second and third
-    attention of the up path's middle resolution (B bottom, M middle, T top).
+    attention of the up path's middle resolution (B bottom, M middle, T top); or "latent", the predicted
+    picture.
     """
 
     boxes: BoxTracks
@@ -62,17 +63,12 @@ class SGI2V:
     def select(self, sites: Sequence[Site]) -> Selection:
         kind = _KIND[self.feature]
         parts: frozenset[Part] = frozenset(("out",)) if kind == "block" else frozenset(("q", "k", "v"))
-        levels = _levels(kind, sites)
-        chosen = {}
-        for name, depth in parse_layers(self.layers):
-            level = levels.get(name, [])
-            if depth > len(level):
-                have = ", ".join(
-                    sorted(f"{n}{i + 1}" for n, found in levels.items() for i in range(len(found)))
-                )
-                raise ValueError(f"This model has no layer {name}{depth}: 'layers' may name {have}.")
-            chosen[level[depth - 1]] = parts
-        return chosen
+        layers, names = _layers(kind, sites), parse_layers(self.layers)
+        for name in names:
+            if name not in layers:
+                have = ", ".join(sorted(layers))
+                raise ValueError(f"This model has no layer {name}: 'layers' may name {have}.")
+        return {layers[name]: parts for name in names}
 
     def energy(self, features: Features, step: Step) -> Tensor | None:
         maps = list(self.maps(features).values())
@@ -97,6 +93,12 @@ class SGI2V:
         return attend(feat.q[0], feat.k[0], feat.v[0]).float()
 
 
+def _layers(kind: Kind, sites: Sequence[Site]) -> dict[str, Site]:
+    """What can be read, by name: "M2" is the second layer of the up path's middle resolution."""
+    named = {f"{name}{i}": s for name, level in _levels(kind, sites).items() for i, s in enumerate(level, 1)}
+    return named | {site.name: site for site in sites if site == PREDICTION}
+
+
 def _levels(kind: Kind, sites: Sequence[Site]) -> dict[str, list[Site]]:
     """The layers of the up path by the letter of their resolution; of a transformer those that lie as far."""
     if usual(sites):
@@ -106,15 +108,20 @@ def _levels(kind: Kind, sites: Sequence[Site]) -> dict[str, list[Site]]:
     return {name: [s for s in up if s.scale == scale] for name, scale in zip("BMT", scales, strict=False)}
 
 
-def parse_layers(text: str) -> list[tuple[str, int]]:
-    """ "M2-3" or "B1,M2-3" -> [("M", 2), ("M", 3)] …, depths counted from 1."""
-    layers = []
+def parse_layers(text: str) -> list[str]:
+    """ "B1, M2-3" -> ["B1", "M2", "M3"], each once, depths counted from 1; "latent" is itself."""
+    layers: list[str] = []
     for item in text.replace(" ", "").split(","):
+        if item == PREDICTION.name:
+            layers.append(item)
+            continue
         found = _LAYERS.fullmatch(item.upper())
         if not found or not 1 <= int(found[2]) <= int(found[3] or found[2]):
             levels = ", ".join(f"{key} for {name}" for key, name in _LEVELS.items())
-            raise ValueError(f"Cannot read layers '{text}': write for example M2-3 or M3 ({levels}).")
-        layers += [(found[1], depth) for depth in range(int(found[2]), int(found[3] or found[2]) + 1)]
+            raise ValueError(
+                f"Cannot read layers '{text}': write for example M2-3 or M3 ({levels}), or latent."
+            )
+        layers += [f"{found[1]}{depth}" for depth in range(int(found[2]), int(found[3] or found[2]) + 1)]
     return list(dict.fromkeys(layers))
 
 

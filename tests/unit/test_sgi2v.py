@@ -143,8 +143,8 @@ SITES = [
 
 
 def test_layers_are_the_papers_names():
-    assert parse_layers("M2-3") == [("M", 2), ("M", 3)]
-    assert parse_layers("b1, T3") == [("B", 1), ("T", 3)]
+    assert parse_layers("M2-3") == ["M2", "M3"]
+    assert parse_layers("b1, T3, latent, B1") == ["B1", "T3", "latent"]
     chosen = SGI2V(tracks(RIGHT)).select(SITES)
     assert [s.name for s in chosen] == ["spatial21", "spatial22"]
     assert set(chosen.values()) == {frozenset("qkv")}
