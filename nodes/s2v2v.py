@@ -46,7 +46,7 @@ class S2V2VTarget(io.ComfyNode):
                 io.Int.Input("timestep", default=TIMESTEP, min=0, max=999, advanced=True, tooltip="How much noise the reference gets: a timestep of the model's 1000. 1 is the paper's."),
                 io.Int.Input("levels", default=1, min=1, max=100, optional=True, advanced=True, tooltip="1, the paper's: the reference is read once, at 'timestep', for all steps. More: it is read at so many noise levels from the noisiest down to 'timestep', and each step takes the nearest (the paper found little gain); one pass of the model each."),
                 io.Combo.Input("noise", options=["random", "inverted"], default="random", optional=True, advanced=True, tooltip="random, the paper's: the reference gets the seed's noise. inverted: the noise from which the model would have made the reference (DDIM inversion, 30 more passes; with several levels one each, at the steps of Invert Video with so many)."),
-                io.Noise.Input("sampler_noise", optional=True, tooltip="The noise that the sampler begins with (FreeTraj Noise, RandomNoise). The reference gets the same at every level, so that a step differs from it by what shall be guided. Then 'seed' and 'noise' do not matter; set 'levels' to the number of steps."),
+                io.Noise.Input("sampler_noise", optional=True, tooltip="The noise that the sampler begins with (FreeTraj Noise, RandomNoise). The reference gets the same at every level, so that a step differs from it by what shall be guided. Then 'seed' does not matter and 'noise' stays random; set 'levels' to the number of steps."),
             ],
             outputs=[Target.Output("target", tooltip="For Motion Guidance (with end 1, warm_up 0 and cool_down 0 there), Save Target and Preview Target.")],
         )  # fmt: skip
@@ -83,7 +83,8 @@ class S2V2VTarget(io.ComfyNode):
         if sampler_noise is not None:
             if noise == "inverted":
                 raise ValueError(
-                    "noise is 'inverted', but a sampler's noise is connected: take one of them away."
+                    "noise is 'inverted', but a sampler's noise is connected: set noise to 'random', or take "
+                    "the connection away."
                 )
             look = replace(look, drawn=sampler_noise.generate_noise(reference))
         found, grid = look.features(model, conditioning, latent, query.select, ticks(look.passes))

@@ -145,6 +145,12 @@ def test_random_points_need_no_others(server: Server, prompt: Prompt) -> None:
         (TARGET, {"region": "box"}, "ChoreoS2V2VTarget", "The region 'box' needs boxes"),
         (TARGET, {"blocks": "up"}, "ChoreoS2V2VTarget", "Cannot read blocks 'up'"),
         (TARGET, {"model": [SD15, 0]}, "ChoreoS2V2VTarget", "put Load AnimateDiff behind"),
+        (
+            TARGET,
+            {"noise": "inverted", "sampler_noise": ["drawn", 0]},
+            "ChoreoS2V2VTarget",
+            "set noise to 'random', or take the connection away",
+        ),
         (SAMPLER, {"latent_image": ["other", 0]}, "KSampler", "has 4 frames, but the latent has 6"),
     ],
 )
@@ -156,6 +162,7 @@ def test_bad_input_gives_its_sentence_and_harms_nothing(
     graph["long"] = points([0, 0.5, 0.5], [5, 0.6, 0.6], frames=6)
     other = {"width": 64, "height": 64, "batch_size": 6}
     graph["other"] = {"class_type": "EmptyLatentImage", "inputs": other}
+    graph["drawn"] = {"class_type": "RandomNoise", "inputs": {"noise_seed": 7}}
     error = server.run(graph).error
     assert error is not None and error.node_type == kind and message in error.message
     assert LATENT in graph and digest(server, prompt)
