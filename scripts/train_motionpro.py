@@ -28,7 +28,6 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), str(ROOT)]
 
 import host  # noqa: E402
 from choreo.motionpro.training.settings import PRESETS, Settings  # noqa: E402
-from choreo.toy.motion import KINDS  # noqa: E402
 
 if TYPE_CHECKING:
     from choreo.motionpro.training.run import Trainer
@@ -67,7 +66,9 @@ def arguments() -> argparse.Namespace:
     add_settings(prepare_parser)
     toy_parser = add("toy", toy, "clips")
     toy_parser.add_argument("--count", type=int, default=1600, help="clips (1600)")
-    toy_parser.add_argument("--kind", choices=list(KINDS), help="what moves (of all kinds some)")
+    toy_parser.add_argument(
+        "--kind", metavar="KIND", help="what moves: object, camera or both (some of each)"
+    )
     toy_parser.add_argument("--frames", type=int, default=PRESETS["pocket"].frames)
     toy_parser.add_argument("--seed", type=int, default=0, help="of the first clip; the others follow")
     train_parser = add("train", train, "clips")
@@ -113,7 +114,10 @@ def toy(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from choreo.motionpro.training.toy import write_toy_clip
+    from choreo.toy.motion import KINDS
 
+    if args.kind not in (None, *KINDS):
+        raise ValueError(f"kind is '{args.kind}'; it must be one of {', '.join(KINDS)}.")
     for seed in tqdm(range(args.seed, args.seed + args.count), unit="clip"):
         write_toy_clip(args.clips / f"{seed:06}", seed, args.frames, args.kind)
     return 0

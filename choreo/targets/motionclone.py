@@ -121,7 +121,7 @@ class MotionClone:
         return torch.stack([self._difference(site, feat) for site, feat in self._mine(features)]).sum()
 
     def _difference(self, site: Site, feat: Feat) -> Tensor:
-        """Mean square difference. Of many cells the maps are made part by part, and again in the backward pass."""
+        """Mean square difference. Of many cells the maps are made in parts, and again for the gradient."""
         record, rows = self.records[site.name], _rows_at_a_time(feat)
         if rows >= feat.grid.rows:
             return _squares(feat, record).mean()

@@ -29,8 +29,8 @@ Row = dict[str, float]
 class Trainer:
     """Trains a controller for a base model; nothing but the controller's weights is changed.
 
-    bare: the network as it is in this process. accumulate: batches a process adds up before a step. before: the
-    runs from whose controller this one began, the first one first.
+    bare: the network as it is in this process. accumulate: batches a process adds up before a step. before:
+    the runs from whose controller this one began, the first one first.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Trainer:
             os.replace(file.with_suffix(".new"), file)
 
     def begin_from(self, file: Path) -> None:
-        """Start with the controller of another run's checkpoint. Raises ValueError where it has other layers."""
+        """Start with the controller of another run's checkpoint. Raises ValueError where it does not fit."""
         if not file.exists():
             raise ValueError(f"'{file.parent}' holds no {file.name}: name the folder of a run to begin from.")
         state = torch.load(file, map_location="cpu", weights_only=True)
