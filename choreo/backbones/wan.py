@@ -5,7 +5,7 @@ The tokens of a reference picture may stand in front of the video's; context lat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import nn
@@ -30,6 +30,11 @@ class Wan(Transformer):
 
     def blocks(self, network: Any) -> Mapping[str, nn.Module]:
         return {f"blocks.{i}": block for i, block in enumerate(network.blocks)}
+
+    def layers(self, model: Any) -> Iterable[nn.Module]:
+        """The blocks, and those beside them that VACE reads its frames with."""
+        network = model.diffusion_model
+        return [*network.blocks, *getattr(network, "vace_blocks", [])]
 
     def parts(self, block: str) -> Mapping[str, str]:
         attention = f"{block}.self_attn"

@@ -34,6 +34,31 @@ def test_odd_sizes_and_every_kind_have_their_tokens_in_place(kind):
     assert float(apart[2, 1, 2]) > 2 * float(apart.flatten().sort().values[-2])
 
 
+@pytest.mark.parametrize("kind", ["i2v", "fun", "ti2v", "vace", "camera"])
+def test_the_gradient_of_every_kind_is_what_finite_differences_say(kind):
+    studio = wan(kind=kind)
+    made, x = sparse(studio), studio.latent(2)
+    energy = Passes(studio, made)
+    gradient = energy(x).gradient
+    size = float(gradient.norm())
+    apart = [float(energy(x + sign * 0.03 / size * gradient).energies[0]) for sign in (1, -1)]
+    assert (apart[0] - apart[1]) / 0.06 == pytest.approx(size, rel=0.02)
+    recomputed = Passes(studio, made, checkpoint=True, stop="full")(x)
+    assert close(recomputed.gradient, gradient, 1e-5)
+
+
+@pytest.mark.parametrize("kind, told", [("vace", "vace_frames"), ("camera", "camera_conditions")])
+def test_what_vace_and_camera_are_told_is_in_the_gradient(kind, told):
+    studio = wan(kind=kind)
+    made, x = sparse(studio), studio.latent(2)
+    gradient = Passes(studio, made)(x).gradient
+    for conditioning in (studio.positive, studio.negative):
+        given = conditioning[0][1][told]
+        other = [part * 0 for part in given] if isinstance(given, list) else given * 0
+        conditioning[0][1][told] = other
+    assert not close(Passes(studio, made)(x).gradient, gradient, 1e-2)
+
+
 def test_the_reference_picture_is_in_front_of_the_video():
     """Without knowing it, the features would be those of the picture."""
     from choreo.backbones.wan import Wan

@@ -100,28 +100,39 @@ def weights_of(network: torch.nn.Module, seed: int = 0) -> Weights:
 
 
 def wan(dtype: torch.dtype | None = None, kind: str = "t2v", seed: int = 0, **shape: Any) -> Tiny:
-    """Wan 2.1 (t2v, i2v), with a reference picture (Fun), or with Wan 2.2's latents (ti2v)."""
-    from comfy.ldm.wan.model import WanModel
+    """Wan 2.1 (t2v, i2v, vace, camera), with a reference picture (fun), or with Wan 2.2's latents (ti2v)."""
+    from comfy.ldm.wan.model import CameraWanModel, VaceWanModel, WanModel
     from comfy.ops import disable_weight_init
 
     config = {"num_heads": 2, "text_dim": 24}
     channels = 48 if kind == "ti2v" else 16
+    network_of = {"vace": VaceWanModel, "camera": CameraWanModel}.get(kind, WanModel)
+    own: dict[str, Any] = {
+        "i2v": {"in_dim": 36},
+        "camera": {"in_dim": 32},
+        "fun": {"in_dim_ref_conv": 16},
+        "vace": {"vace_layers": 3, "vace_in_dim": 96},
+    }.get(kind, {})
     with torch.device("meta"):
-        network = WanModel(
-            model_type="i2v" if kind == "i2v" else "t2v",
-            in_dim=36 if kind == "i2v" else channels,
+        network = network_of(
+            model_type=kind if kind in ("i2v", "vace", "camera") else "t2v",
             out_dim=channels,
             dim=48,
             ffn_dim=64,
             num_layers=6,
-            in_dim_ref_conv=16 if kind == "fun" else None,
             operations=disable_weight_init,
-            **config,
+            **{"in_dim": channels, **own, **config},
         )
     size = (1, channels, shape.get("frames", 3), shape.get("rows", 6), shape.get("cols", 8))
     extra: dict[str, Any] = {}
     if kind == "fun":
         extra["reference_latents"] = [random(1, 16, 1, *size[3:], seed=5)]
+    if kind == "vace":
+        extra["vace_frames"] = [random(1, 32, *size[2:], seed=6)]
+        extra["vace_mask"] = [torch.ones(1, 64, *size[2:])]
+        extra["vace_strength"] = [1.0]
+    if kind == "camera":
+        extra["camera_conditions"] = random(1, 24, size[2], 8 * size[3], 8 * size[4], seed=6)
     return Tiny(weights_of(network, seed), size, config["text_dim"], config, dtype, extra)
 
 
