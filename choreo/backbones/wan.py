@@ -19,7 +19,7 @@ class Wan(Transformer):
     """Backbone of Wan 2.1 and 2.2."""
 
     family = "Wan"
-    saved_maps = 15  # bench.py wan: 41.75 GiB in all, to the last tap at two thirds
+    saved_maps = 15  # bench.py wan: 39.7 GiB in all, to the last tap at two thirds
 
     def matches(self, model: Any) -> bool:
         """Whether the network is Wan's own; its relatives with sound, poses or other streams are not."""
