@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from choreo.backbones import recognise
-from choreo.contract import Grid, Site
+from choreo.contract import PREDICTION, Grid, Site
 from choreo.host.gradient import Request, single_pass
+from choreo.host.taps import places
 from choreo.targets.motionclone import MotionClone, MotionQuery, Record
 
 from . import Figure, Skipped, counting
@@ -22,6 +23,7 @@ REAL = Grid(frames=21, rows=60, cols=104, span=4)  # latent of 81 frames of 832 
 BLOCKS = "up_blocks.1, up_blocks.2"
 SIGMA = 0.9
 FLOPS_LIMIT, SAVED_LIMIT = 3.2, 6.0  # plain forwards; GiB
+CHEAP_LIMIT = 1.01  # plain forwards, where only the prediction is read
 
 
 def real_model(device: str) -> Any:
@@ -44,9 +46,9 @@ def real_model(device: str) -> Any:
     return model.requires_grad_(False)
 
 
-def target(model: Any, device: str) -> MotionClone:
-    """MotionClone's default target of a reference of this size."""
-    sites = MotionQuery(BLOCKS).select(recognise(model).sites(model))
+def target(model: Any, device: str, blocks: str = BLOCKS) -> MotionClone:
+    """MotionClone's target of a reference of this size."""
+    sites = MotionQuery(blocks).select(places(recognise(model), model))
     records = {site.name: _record(site, device) for site in sites}
     return MotionClone(records, {site.name: site.heads for site in sites}, REAL, "Wan")
 
@@ -60,9 +62,9 @@ def _record(site: Site, device: str) -> Record:
 class RealSize:
     """Wan on the meta device: 81 frames of 832 x 480 pixels, one conditioning."""
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: str = BLOCKS) -> None:
         self.model = real_model("meta")
-        self.target = target(self.model, "meta")
+        self.target = target(self.model, "meta", blocks)
         self.x = torch.empty(1, 16, *REAL.sizes, device="meta")
 
     def request(self, checkpoint: bool = True, **options: Any) -> Request:
@@ -119,3 +121,8 @@ def measure(device: str) -> Iterator[Figure | Skipped]:
         yield Figure(name("saved"), saved, f"activations kept for the backward pass, {how}", "GiB", limit)
         weights = guided.saved_weights / GIB
         yield Figure(name("saved_weights"), weights, f"private weights kept for it, {how}", "GiB")
+    cheap = RealSize(PREDICTION.name)
+    cost = cheap.cost(partial(cheap.guided, False))
+    said = "operations, guided by the prediction alone / plain"
+    yield Figure("wan/prediction_flops", cost.flops / forward.flops, said, limit=CHEAP_LIMIT)
+    yield Figure("wan/prediction_saved", cost.saved_activations / GIB, "activations kept for that", "GiB")

@@ -6,7 +6,8 @@ from functools import partial
 
 import pytest
 
-from benches.wan import FLOPS_LIMIT, GIB, REAL, SAVED_LIMIT, RealSize
+from benches.wan import CHEAP_LIMIT, FLOPS_LIMIT, GIB, REAL, SAVED_LIMIT, RealSize
+from choreo.contract import PREDICTION
 
 
 def test_a_guided_pass_of_81_frames_fits():
@@ -17,3 +18,7 @@ def test_a_guided_pass_of_81_frames_fits():
     assert 1 * GIB < guided.saved_activations <= SAVED_LIMIT * GIB
     assert guided.saved_weights < 0.01 * GIB
     assert (REAL.video_frames, REAL.canvas) == (81, (832, 480))
+    cheap = RealSize(PREDICTION.name)
+    cost = cheap.cost(partial(cheap.guided, False))
+    assert 1 <= cost.flops / forward.flops <= CHEAP_LIMIT
+    assert cost.saved_weights == 0 and cost.saved_activations < 0.05 * GIB
