@@ -125,10 +125,8 @@ class MotionClone:
         record, rows = self.records[site.name], _rows_at_a_time(feat)
         if rows >= feat.grid.rows:
             return _squares(feat, record).mean()
-        sums = [
-            checkpoint(_sum_of_squares, part, own, use_reentrant=False, preserve_rng_state=False)
-            for part, own in zip(_split(feat, rows), record.split(rows), strict=True)
-        ]
+        parts = zip(_split(feat, rows), record.split(rows), strict=True)
+        sums = [_recomputed_sum(part, own) for part, own in parts]
         return torch.stack(sums).sum() / record.values.numel()
 
     def _mine(self, features: Features) -> list[tuple[Site, Feat]]:
@@ -209,8 +207,11 @@ def _squares(feat: Feat, record: Record) -> Tensor:
     return (found - record.values.to(found)).square()
 
 
-def _sum_of_squares(feat: Feat, record: Record) -> Tensor:
-    return _squares(feat, record).sum()
+def _recomputed_sum(feat: Feat, record: Record) -> Tensor:
+    """Of the squares, of which nothing is kept for the gradient."""
+    total = checkpoint(lambda: _squares(feat, record).sum(), use_reentrant=False, preserve_rng_state=False)
+    assert isinstance(total, Tensor)
+    return total
 
 
 def _unlike_most(record: Record) -> Tensor:
