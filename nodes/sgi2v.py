@@ -25,7 +25,7 @@ class SGI2VTarget(io.ComfyNode):
                 io.Combo.Input("feature", options=["aligned", "own", "temporal", "block"], default="aligned", advanced=True, tooltip="Features compared: aligned self-attention (the paper's), or its ablations: own keys and values, temporal attention, block output."),
                 io.Combo.Input("weight", options=["gaussian", "uniform"], default="gaussian", advanced=True, tooltip="Weight of the cells of a box: strongest in its middle, or all alike."),
                 io.Float.Input("heatmap_sigma", default=0.4, min=0.05, max=4.0, step=0.05, advanced=True, tooltip="Width of the Gaussian in halves of the box's side; 0.4 is the paper's 0.2 of the side."),
-                io.String.Input("layers", default="M2-3", advanced=True, tooltip="Layers of the up path in the paper's names: B bottom, M middle, T top resolution, and their numbers. M2-3 is the paper's choice. latent is the predicted picture itself: no gradient through the network, so that a guided step costs hardly more than a plain one (see the help page)."),
+                io.String.Input("layers", default="M2-3", advanced=True, tooltip="Layers of the up path in the paper's names: B bottom, M middle, T top resolution, and their numbers. M2-3 is the paper's choice. latent is the predicted picture itself, without a gradient through the network: with feature 'block' as good on the toy world, and much cheaper."),
             ],
             outputs=[Target.Output("target", tooltip="For Latent Optimisation.")],
         )  # fmt: skip
