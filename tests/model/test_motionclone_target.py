@@ -45,6 +45,7 @@ def test_six_attentions_of_the_papers_block(on_animatediff):
 def test_every_site_fires_and_has_the_promised_shape(animatediff):
     """Odd sizes, too: 9 x 11 cells."""
     from choreo.backbones import recognise
+    from choreo.contract import PREDICTION
     from choreo.host.extraction import extract
 
     backbone = recognise(animatediff.model.model)
@@ -52,6 +53,7 @@ def test_every_site_fires_and_has_the_promised_shape(animatediff):
     latent = torch.randn(5, 4, 9, 11, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         found, grid = extract(animatediff.model, animatediff.positive, latent, 1.0, 0, backbone, everything)
+    assert found.pop(PREDICTION).out.shape == (1, 5, 9, 11, 4)
     kinds = [site.kind for site in found]
     assert (kinds.count("temporal"), kinds.count("spatial"), kinds.count("block")) == (40, 16, 16)
     for site, feat in found.items():

@@ -27,6 +27,7 @@ def target(studio3d):
 def test_every_site_fires_and_has_the_promised_shape(studio3d):
     """17 transformers over time with two attentions each, 16 within the frames; odd sizes, too."""
     from choreo.backbones import recognise
+    from choreo.contract import PREDICTION
     from choreo.host.extraction import extract
 
     backbone = recognise(studio3d.model.model)
@@ -41,6 +42,7 @@ def test_every_site_fires_and_has_the_promised_shape(studio3d):
             backbone,
             lambda sites: {site: site.parts for site in sites},
         )
+    assert found.pop(PREDICTION).q.shape == (1, 3, 9, 7, 1, 4)
     kinds = [site.kind for site in found]
     counts = {kind: kinds.count(kind) for kind in set(kinds)}
     assert counts == {"temporal": 34, "motion": 17, "spatial": 16, "block": 16}
