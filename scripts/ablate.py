@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 import host as hosts
 import motionclone
-import motionpro
 import s2v2v
 from evaluate import METHODS, positive, prompt_for
 from farm import Clips, Farm, RunFailed, guarded
@@ -115,25 +114,9 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
         "strength 10": {"strength": 10.0},
         "texture in the boxes": {"texture": 1.0},
     },
-    "motionpro": {
-        "as shipped": {},
-        "random trajectories": {"ChoreoStrokeTrajectory.strokes": motionpro.random_strokes},
-        "all-one mask": motionpro.EVERYTHING,
-        **{
-            f"mask {kind}": {"ChoreoMotionBrush.mask": motionpro.with_mask(kind)}
-            for kind in ("object", "dilated", "eroded", "box")
-        },
-        "k 4": {"k": 4},
-        "k 16": {"k": 16},
-        "k 24": {"k": 24},
-        "strength 0.5": {"strength": 0.5},
-        "strength 1.5": {"strength": 1.5},
-        "end 0.5": {"end": 0.5},
-    },
 }
 WEIGHTS = {
     "sg-i2v": ("pocket-svd", "pocket-vae"),
-    "motionpro": ("pocket-svd", "pocket-motionpro", "pocket-vae"),
     **dict.fromkeys(
         ("motionclone", "s2v2v", "s2v2v-trajectory"), ("pocket-animatediff", "pocket-mm", "pocket-vae")
     ),

@@ -6,9 +6,9 @@
 
 Every case runs guided and unguided (the same graph with zero iterations or strength) from one start image
 or reference, noise and motion bucket, and once more with the method's ablation (sg-i2v: without alignment;
-motionclone: all entries of the maps; s2v2v and s2v2v-trajectory: many points; motionpro: all-one mask).
-Methods that bring their own noise run a third time with fresh noise (plain). Prints a table, or with --json
-one object. --save keeps the frames of every run (ID_ARM.npz) and a contact sheet.
+motionclone: all entries of the maps; s2v2v and s2v2v-trajectory: many points). Methods that bring their own
+noise run a third time with fresh noise (plain). Prints a table, or with --json one object. --save keeps the
+frames of every run (ID_ARM.npz) and a contact sheet.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any
 import drawings
 import host as hosts
 import motionclone
-import motionpro
 import s2v2v
 from client import node_ids
 from farm import Clips, Farm, guarded
@@ -237,17 +236,6 @@ METHODS = {
         s2v2v.trajectory_inputs,
         lambda cases: {},
         s2v2v.place_fresh_noise,
-    ),
-    "motionpro": Method(
-        "motionpro-pocket",
-        {
-            "guided": {},
-            "unguided": {"ChoreoApplyMotionPro.strength": 0.0},
-            "ablation": motionpro.EVERYTHING,
-        },
-        motionpro.inputs,
-        start_images,
-        place_start,
     ),
 }
 

@@ -38,7 +38,7 @@ TWINS = {
     "SG-I2V - box control on Wan image-to-video": "sg-i2v-wan",
     "MotionClone - CogVideoX": "motionclone-cogvideox",
 }
-MEASURED_ONLY = ("s2v2v-trajectory-pocket", "motionpro-pocket")  # no page: not yet what it would promise
+MEASURED_ONLY = ("s2v2v-trajectory-pocket",)  # twins without a page: they do not yet do what it would promise
 
 
 def path_of(name: str) -> Path:

@@ -9,16 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import evaluate
-import motionpro
 from choreo.controls import boxes_from_text
-from choreo.controls.raster import masks_from_text
-from choreo.controls.stroke_document import strokes_from_text
-from choreo.toy import world
 from choreo.toy.case_set import make_cases
-from choreo.toy.cases import MASKS, Case, boxes, truth
+from choreo.toy.cases import Case, boxes, truth
 from workflow import change, load, value_of
 
 CASE = make_cases(count=1)[0]
@@ -189,76 +184,3 @@ def test_arms_of_trajectories_differ_by_strength_noise_and_points() -> None:
     assert drawn.boxes.numpy() == pytest.approx(boxes(case), abs=0.01)
     assert guided["ChoreoFreeTrajNoise.seed"] == guided["ChoreoS2V2VTarget.seed"] == case.noise_seed
     assert "ChoreoPreviewControls" not in {node["class_type"] for node in prompts[0].values()}
-
-
-MOTIONPRO = evaluate.METHODS["motionpro"]
-DRAGGED = {case.id.split("-", 1)[1]: case for case in make_cases("motionpro", 16)}  # one of each group
-
-
-def strokes_of(case: Case) -> np.ndarray:
-    """The strokes [F, N, 2] that a case's prompt holds."""
-    text = inputs(evaluate.prompt_for(MOTIONPRO, case, "guided", {}))["ChoreoStrokeTrajectory.strokes"]
-    return strokes_from_text(text, 128, 128, case.frames).points.numpy()
-
-
-def painted(case: Case) -> np.ndarray:
-    text = inputs(evaluate.prompt_for(MOTIONPRO, case, "guided", {}))["ChoreoMotionBrush.mask"]
-    return masks_from_text(text, 128, 128)[0].numpy() > 0.5
-
-
-def test_arms_of_motionpro_differ_by_strength_and_mask() -> None:
-    case = DRAGGED["straight"]
-    guided, unguided, ablation = (
-        inputs(evaluate.prompt_for(MOTIONPRO, case, arm, {})) for arm in MOTIONPRO.arms
-    )
-    saved = "SaveImage.filename_prefix"
-    assert {k for k in guided if guided[k] != unguided[k]} == {saved, "ChoreoApplyMotionPro.strength"}
-    assert {k for k in guided if guided[k] != ablation[k]} == {saved, "ChoreoMotionProCondition.moving"}
-    assert unguided["ChoreoApplyMotionPro.strength"] == 0 and guided["ChoreoApplyMotionPro.strength"] == 1
-    assert guided["ChoreoMotionProCondition.moving"] == "painted"
-    assert guided["KSampler.seed"] == case.noise_seed
-    assert guided["ChoreoSVDConditioning.motion_bucket_id"] == case.bucket
-    assert guided["LoadImage.image"] == evaluate.start_name(case)
-
-
-def test_motionpro_is_told_one_way_of_an_object_and_many_of_a_camera() -> None:
-    for group, case in DRAGGED.items():
-        drawn, pan = strokes_of(case), np.array(case.world.pan)
-        assert drawn[:, 0] == pytest.approx(case.target, abs=0.02)
-        assert (drawn.shape[1] > 4) == bool(pan.any()) == (group in ("pan", "straight-both"))
-        way = drawn[:, 1:] - drawn[:1, 1:]
-        assert way == pytest.approx(np.arange(8)[:, None, None] * pan + 0 * way, abs=0.03)
-        apart = np.linalg.norm(drawn[0, 1:] - case.target[0], axis=-1)
-        assert (apart > case.sprites[0].halves()[0] + 4).all()
-        assert (drawn >= 0).all() and (drawn <= 128).all()
-
-
-@pytest.mark.parametrize("shape", world.SHAPES)
-def test_what_may_move_is_the_object_more_or_less_of_it_its_box_or_everything(shape: str) -> None:
-    case = DRAGGED["straight"]
-    one = replace(case.sprites[0], shape=shape, half=14.0)
-    masks = {kind: painted(replace(case, sprites=(one,), mask=kind)) for kind in MASKS}
-    sprite = world.Sprites(
-        torch.zeros(1, 3), torch.tensor([world.SHAPES.index(shape)]), torch.full((1, 1), 14.0),
-        torch.tensor([[one.path[0]]]),
-    )  # fmt: skip
-    axis = torch.arange(128) + 0.5
-    y, x = torch.meshgrid(axis, axis, indexing="ij")
-    inside = (world.beyond(sprite, x - one.path[0][0], y - one.path[0][1]) < 0)[0, 0].numpy()
-    assert (masks["object"] ^ inside).sum() < 0.1 * inside.sum()
-    assert masks["full"].all()
-    assert (masks["box"] | inside == masks["box"]).all() or (masks["box"] ^ inside).sum() < 0.1 * inside.sum()
-    sizes = {kind: mask.sum() / inside.sum() for kind, mask in masks.items()}
-    assert sizes["dilated"] == pytest.approx(1.96, abs=0.15)
-    assert sizes["eroded"] == pytest.approx(0.36, abs=0.05)
-
-
-def test_random_trajectories_are_as_long_and_begin_where_the_object_is() -> None:
-    case, turned = DRAGGED["curved"], []
-    for seed in range(8):
-        case = replace(case, noise_seed=seed)
-        way = strokes_from_text(motionpro.random_strokes(case), 128, 128, 8).points[:, 0].numpy()
-        assert way[0] == pytest.approx(case.target[0], abs=0.02)
-        assert np.linalg.norm(way[-1] - way[0]) == pytest.approx(case.bucket, abs=0.1)
-        turned.append(np.arctan2(*(way[-1] - way[0])))
-    assert np.std(turned) > 0.5
