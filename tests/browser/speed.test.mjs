@@ -121,6 +121,7 @@ inBothModes((test) => {
     ];
     await page.open([pointNode(crowd(4096, one))]);
     const [[, x, y]] = one(2000);
+    await page.settle(); // the drawings of the loading page are not those of the drag
     await watch(page);
     await page.drag(
       [
