@@ -83,9 +83,10 @@ def test_every_region_and_kind_of_points_steers_in_its_own_way(server: Server, p
         {"points": [BOXES, 2], "random_points": 2},
         {"levels": 2},
         {"noise": "inverted"},
+        {"blocks": "latent"},
     ):
         found.add(digest(server, change(prompt, TARGET, **settings)))
-    assert len(found) == 10
+    assert len(found) == 11
     centres = [digest(server, change(prompt, TARGET, points=[BOXES, out])) for out in (0, 1)]
     assert centres[0] == centres[1]  # boxes, and their centres as tracks
 
