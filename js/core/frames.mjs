@@ -8,6 +8,7 @@
 
 const KEPT = 64;
 const WAIT = 8000; // ms until an element that says nothing is given up
+const SETTLE = 500; // ms for the picture that was sought to replace the former one
 
 /** The most recently used pictures, at most KEPT of them and 128 MB. */
 export class Recent {
@@ -72,6 +73,7 @@ export async function openImage(url, label) {
  * @param {string} label @param {Probe | null} probe @param {number} fps where nothing is known
  * @returns {Promise<Source>} */
 export async function openVideo(url, label, probe, fps) {
+  if (!('VideoFrame' in globalThis)) throw new Error('this browser does not tell which frame it shows');
   const video = Object.assign(document.createElement('video'), {
     muted: true,
     preload: 'auto',
@@ -91,8 +93,13 @@ export async function openVideo(url, label, probe, fps) {
   const rate = probe?.fps || fps;
   const count = probe?.frames || Math.max(1, Math.round(video.duration * rate));
   const frame = async (/** @type {number} */ i) => {
-    video.currentTime = Math.min((i + 0.5) / rate, Math.max(video.duration - 1e-3, 0));
-    await heard(video, 'seeked');
+    for (const part of [0.5, 0.4, 0.6]) {
+      const time = Math.min((i + part) / rate, Math.max(video.duration - 1e-3, 0));
+      video.currentTime = time;
+      await heard(video, 'seeked');
+      const shown = await settled(video, time, rate);
+      if (shown) return createImageBitmap(shown).finally(() => shown.close());
+    }
     return createImageBitmap(video);
   };
   return { kind: 'video', label, w: video.videoWidth, h: video.videoHeight, count, fps: rate, frame, close };
@@ -162,6 +169,20 @@ function heard(video, event) {
       signal: stop.signal,
     });
   });
+}
+
+/** The picture at a time, or null when the element does not show it: on a busy machine it still shows the
+ * former one when it says that it has sought. @param {HTMLVideoElement} video @param {number} time
+ * @param {number} rate frames a second */
+async function settled(video, time, rate) {
+  for (const end = performance.now() + SETTLE; performance.now() < end; ) {
+    const shown = new VideoFrame(video);
+    const since = time - shown.timestamp / 1e6; // for how long it has been on, at that time
+    if (since > -1e-3 && since < 1 / rate + 1e-3) return shown;
+    shown.close();
+    await new Promise((next) => setTimeout(next, 5));
+  }
+  return null;
 }
 
 /** Shows frames of a source: cached ones at once, others when they come; the newest request wins. */
