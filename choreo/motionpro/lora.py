@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from .network import plant
@@ -67,3 +68,18 @@ def _added(pair: Any) -> Any:
         return output + pair.lora_up(pair.lora_down(inputs[0]))
 
     return add
+
+
+def widened(weights: Mapping[str, Tensor], fresh: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a controller whose LoRA has the rank of `fresh`, one of a higher rank: it answers alike.
+
+    The ranks that are added have the fresh `down` and an `up` of zero. Other weights are as they are.
+    """
+    result = dict(weights)
+    for name, wide in fresh.items():
+        axis = 0 if name.endswith(DOWN) else 1 if name.endswith(UP) else None
+        if axis is None or name not in weights:
+            continue
+        added = wide.tensor_split([weights[name].shape[axis]], axis)[1]
+        result[name] = torch.cat([weights[name], torch.zeros_like(added) if axis else added], axis)
+    return result

@@ -139,10 +139,31 @@ def test_a_run_begins_with_anothers_controller(base, folder, tmp_path):
     again.restore(tmp_path / "checkpoint.pt")
     assert again.before == second.before
     again.bare._attached.close()
-    other = trainer(base, folder, replace(TINY, rank=TINY.rank + 1))
+    other = trainer(base, folder, replace(TINY, rank=TINY.rank - 1))
     with pytest.raises(ValueError, match="has other layers than this run's"):
         other.begin_from(tmp_path / "checkpoint.pt")
     other.bare._attached.close()
+
+
+def test_a_run_of_a_higher_rank_answers_as_the_one_that_it_begins_with(base, folder, tmp_path):
+    losses, ranks = [], []
+    for rank in (TINY.rank, TINY.rank + 2):
+        made = trainer(base, folder, replace(TINY, rank=rank, rate=3e-3))
+        if losses:
+            made.begin_from(tmp_path / "checkpoint.pt")
+        else:
+            (batch,) = made.batches(0)
+            at_first = edm_loss(made.bare, batch).item()
+            next(made.run())
+            made.save(tmp_path / "checkpoint.pt")
+        losses.append(edm_loss(made.bare, batch).item())
+        ranks.append(
+            max(w.shape[0] for n, w in made.bare.weights().items() if n.endswith("lora_down.weight"))
+        )
+        made.bare._attached.close()
+    assert abs(losses[0] - at_first) > 1e-3 * at_first
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    assert ranks == [TINY.rank, TINY.rank + 2]
 
 
 def test_a_log_forgets_what_was_after_the_checkpoint(tmp_path):

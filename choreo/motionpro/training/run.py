@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..lora import widened
 from .base import Base
 from .batch import Batch, Source
 from .clips import Clips
@@ -123,16 +124,19 @@ class Trainer:
             os.replace(file.with_suffix(".new"), file)
 
     def begin_from(self, file: Path) -> None:
-        """Start with the controller of another run's checkpoint. Raises ValueError where it does not fit."""
+        """Start with the controller of another run's checkpoint, whose LoRA may have a lower rank.
+
+        Raises ValueError where it does not fit.
+        """
         if not file.exists():
             raise ValueError(f"'{file.parent}' holds no {file.name}: name the folder of a run to begin from.")
         state = torch.load(file, map_location="cpu", weights_only=True)
         try:
-            self.bare.load_weights(state["controller"])
+            self.bare.load_weights(widened(state["controller"], self.bare.weights()))
         except (KeyError, RuntimeError) as error:
             raise ValueError(
                 f"The controller of '{file.parent.name}' has other layers than this run's ({error}): use the "
-                "same base, rank, stem and injection."
+                "same base, stem and injection, and no lower rank."
             ) from error
         taken = {"steps": state["step"], "seconds": state["seconds"], **state["run"]}
         self.before = [*state.get("before", []), taken]
