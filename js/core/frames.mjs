@@ -69,7 +69,7 @@ export async function openImage(url, label) {
   return { kind: 'image', label, w, h, count: 1, fps: 0, frame: async () => image, close() {} };
 }
 
-/** Frames of a video that the browser plays, exact: it seeks to the middle of each. @param {string} url
+/** Frames of a video that the browser plays, exact: it seeks to the middle of each, and waits until it is shown. @param {string} url
  * @param {string} label @param {Probe | null} probe @param {number} fps where nothing is known
  * @returns {Promise<Source>} */
 export async function openVideo(url, label, probe, fps) {
@@ -100,7 +100,7 @@ export async function openVideo(url, label, probe, fps) {
       const shown = await settled(video, time, rate);
       if (shown) return createImageBitmap(shown).finally(() => shown.close());
     }
-    return createImageBitmap(video);
+    throw new Error(`the browser does not show frame ${i}`);
   };
   return { kind: 'video', label, w: video.videoWidth, h: video.videoHeight, count, fps: rate, frame, close };
 }

@@ -61,7 +61,9 @@ async function openFile(file, fps) {
     if (probe?.vfr || probe?.rotation || type === 'choreo')
       throw new Error('its frames come from the server');
     const video = await openVideo(address, label, probe, file.fps || fps);
-    return ranged(probe ? { ...video, strip: openServer(url, file.name, probe).strip } : video, file);
+    if (!probe) return ranged(video, file);
+    const { strip, frame } = openServer(url, file.name, probe);
+    return ranged({ ...video, strip, frame: (i) => video.frame(i).catch(() => frame(i)) }, file);
   } catch (error) {
     if (!probe) throw reason ?? error;
     return ranged({ ...openServer(url, file.name, probe), label }, file);

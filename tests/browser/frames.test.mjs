@@ -74,10 +74,10 @@ async function goThrough(page, kind) {
   }
 }
 
-/** Let every video element show its former picture for a while after it has sought, as one does where the
- * machine is busy; undone by what it returns. @param {any} page */
-async function lag(page) {
-  await page.run(() => {
+/** Let every video element show its former picture for some ms after it has sought, as one does where the
+ * machine is busy; undone by what it returns. @param {any} page @param {number} ms */
+async function lag(page, ms) {
+  await page.run((/** @type {number} */ ms) => {
     const w = /** @type {any} */ (window);
     const { VideoFrame, createImageBitmap } = window;
     w.lagging = { VideoFrame, createImageBitmap, late: 0 };
@@ -86,7 +86,7 @@ async function lag(page) {
     document.createElement = new Proxy(document.createElement, {
       apply(make, self, given) {
         const made = Reflect.apply(make, self, given);
-        if (given[0] === 'video') made.addEventListener('seeked', () => (until = performance.now() + 60));
+        if (given[0] === 'video') made.addEventListener('seeked', () => (until = performance.now() + ms));
         return made;
       },
     });
@@ -106,7 +106,7 @@ async function lag(page) {
     );
     w.createImageBitmap = (/** @type {any} */ from, /** @type {any[]} */ ...more) =>
       createImageBitmap(from instanceof HTMLVideoElement ? seen(from) : from, .../** @type {[]} */ (more));
-  });
+  }, ms);
   return async () => {
     const late = await page.run(() => {
       const w = /** @type {any} */ (window);
@@ -132,16 +132,21 @@ inBothModes((test) => {
     });
   }
 
-  test('a video element that lags behind its seeks still gives the right frames', async (page) => {
-    const name = await uploaded('h264.mp4');
-    const undone = await lag(page);
-    try {
-      await page.open([{ id: 1, type: 'ChoreoPointPicker', values: [192, 96, 48, onClip(name)] }]);
-      await goThrough(page, 'video');
-    } finally {
-      await undone();
-    }
-  });
+  for (const [what, ms] of /** @type {[string, number][]} */ ([
+    ['lags behind its seeks', 60],
+    ['keeps its first picture', 60_000],
+  ])) {
+    test(`where a video element ${what}, the frames are right`, async (page) => {
+      const name = await uploaded('h264.mp4');
+      const undone = await lag(page, ms);
+      try {
+        await page.open([{ id: 1, type: 'ChoreoPointPicker', values: [192, 96, 48, onClip(name)] }]);
+        await goThrough(page, 'video');
+      } finally {
+        await undone();
+      }
+    });
+  }
 
   test('a truncated or missing file is a message, and the drawing stays', async (page) => {
     for (const name of [
