@@ -69,9 +69,9 @@ export async function openImage(url, label) {
   return { kind: 'image', label, w, h, count: 1, fps: 0, frame: async () => image, close() {} };
 }
 
-/** Frames of a video that the browser plays, exact: it seeks to the middle of each, and waits until it is shown. @param {string} url
- * @param {string} label @param {Probe | null} probe @param {number} fps where nothing is known
- * @returns {Promise<Source>} */
+/** Frames of a video that the browser plays, exact: it seeks to the middle of each, and waits until it is
+ * shown. @param {string} url @param {string} label @param {Probe | null} probe
+ * @param {number} fps where nothing is known @returns {Promise<Source>} */
 export async function openVideo(url, label, probe, fps) {
   if (!('VideoFrame' in globalThis)) throw new Error('this browser does not tell which frame it shows');
   const video = Object.assign(document.createElement('video'), {
@@ -97,7 +97,7 @@ export async function openVideo(url, label, probe, fps) {
       const time = Math.min((i + part) / rate, Math.max(video.duration - 1e-3, 0));
       video.currentTime = time;
       await heard(video, 'seeked');
-      const shown = await settled(video, time, rate);
+      const shown = await settled(video, time, probe ? 1 / rate : Infinity);
       if (shown) return createImageBitmap(shown).finally(() => shown.close());
     }
     throw new Error(`the browser does not show frame ${i}`);
@@ -173,12 +173,12 @@ function heard(video, event) {
 
 /** The picture at a time, or null when the element does not show it: on a busy machine it still shows the
  * former one when it says that it has sought. @param {HTMLVideoElement} video @param {number} time
- * @param {number} rate frames a second */
-async function settled(video, time, rate) {
+ * @param {number} length seconds that a picture stays at most */
+async function settled(video, time, length) {
   for (const end = performance.now() + SETTLE; performance.now() < end; ) {
     const shown = new VideoFrame(video);
     const since = time - shown.timestamp / 1e6; // for how long it has been on, at that time
-    if (since > -1e-3 && since < 1 / rate + 1e-3) return shown;
+    if (since > -1e-3 && since < length + 1e-3) return shown;
     shown.close();
     await new Promise((next) => setTimeout(next, 5));
   }
