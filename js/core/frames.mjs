@@ -218,7 +218,9 @@ export class Frames {
     try {
       while (this.source === source && !this.recent.get(this.wanted)) {
         const now = this.wanted;
-        this.recent.set(now, await source.frame(now));
+        const shown = /** @type {any} */ (await source.frame(now));
+        if (this.source === source) this.recent.set(now, shown);
+        else shown.close?.(); // of a source that is no longer shown
       }
       if (this.source === source) this.show(this.recent.get(this.wanted));
     } catch (error) {
