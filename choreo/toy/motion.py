@@ -12,8 +12,9 @@ from torch import Tensor
 from . import world
 from .world import CANVAS, Scene
 
-# Shares of the clips: things move under a resting camera, the camera moves over resting things, or both.
-KINDS = {"object": 0.45, "camera": 0.25, "both": 0.3}
+# Shares of the clips: things move under a resting camera, the camera moves over resting things, or over
+# nothing but the ground, or both move.
+KINDS = {"object": 0.4, "camera": 0.2, "ground": 0.1, "both": 0.3}
 PAN, ZOOM, ZOOMED = 5.0, 1.5, 0.4  # px a frame and axis; scale over a clip; share of moving cameras that zoom
 
 
@@ -28,7 +29,10 @@ def moving_scene(g: torch.Generator, frames: int, kind: str | None = None) -> Sc
     if kind == "object":
         return replace(scene, pan=torch.zeros(1, 2), zoom=torch.ones(1))
     scene = replace(scene, pan=pan, zoom=torch.where(zooms, zoom, torch.ones(1)))
-    if kind == "camera":
+    if kind == "ground":
+        for sprite in scene.sprites:
+            sprite.half = torch.zeros_like(sprite.half)
+    if kind in ("camera", "ground"):
         for sprite in scene.sprites:
             sprite.path = sprite.path[:, :1].expand_as(sprite.path)
             sprite.half = sprite.half[:, :1].expand_as(sprite.half)

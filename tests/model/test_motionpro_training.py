@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from choreo.models.pocket import FOLDER
+from choreo.motionpro.lora import Lora, merging_is_cheaper
 from choreo.motionpro.training.base import load_base
 from choreo.motionpro.training.clips import Clips
 from choreo.motionpro.training.loss import denoised, edm_loss
@@ -162,8 +163,28 @@ def test_a_run_of_a_higher_rank_answers_as_the_one_that_it_begins_with(base, fol
         )
         made.bare._attached.close()
     assert abs(losses[0] - at_first) > 1e-3 * at_first
-    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    # A longer sum rounds otherwise on some processors: nothing, beside what the step changed.
+    assert abs(losses[1] - losses[0]) < 0.01 * abs(losses[0] - at_first)
     assert ranks == [TINY.rank, TINY.rank + 2]
+
+
+@pytest.mark.parametrize(("shape", "rank"), [((32, 32), 8), ((48, 32), 32), ((320, 320), 32)])
+def test_a_low_rank_change_is_the_same_merged_or_beside_its_layer(shape, rank):
+    """Output and gradients; what is narrow is merged, what is wide is not, and the layer stays as it was."""
+    layer = torch.nn.Linear(shape[1], shape[0], dtype=torch.float64)
+    unet = torch.nn.ModuleDict({"layer": layer}).requires_grad_(False)
+    lora = Lora({"layer": shape}, rank, dtype=torch.float64)
+    pair, rows = lora.get_submodule("layer"), torch.randn(5, shape[1], dtype=torch.float64)
+    torch.nn.init.normal_(pair.lora_up.weight)
+    expected = unet["layer"](rows) + pair.lora_up(pair.lora_down(rows))
+    wanted = torch.autograd.grad(expected.square().sum(), list(lora.parameters()))
+    with lora.attached(unet):
+        answer = unet["layer"](rows)
+        found = torch.autograd.grad(answer.square().sum(), list(lora.parameters()))
+        assert ("forward" in vars(unet["layer"])) == merging_is_cheaper(*shape, rank) == (shape[0] < 320)
+    torch.testing.assert_close(answer, expected)
+    torch.testing.assert_close(found, wanted)
+    assert "forward" not in vars(unet["layer"]) and not unet["layer"]._forward_hooks
 
 
 def test_a_log_forgets_what_was_after_the_checkpoint(tmp_path):
@@ -195,6 +216,7 @@ from dataclasses import replace
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
+from choreo.motionpro.lora import Lora, merging_is_cheaper
 from choreo.motionpro.training.base import load_base
 from choreo.motionpro.training.clips import Clips
 from choreo.motionpro.training.run import Trainer, accelerated

@@ -50,6 +50,8 @@ def test_kinds_are_what_their_names_say() -> None:
         for sprite in resting.sprites:
             carried = motion.seen_by_camera(resting, sprite.path[:, :1].expand_as(sprite.path))
             assert torch.allclose(sprite.path, carried, atol=1e-3) and resting.pan.any()
+        empty = motion.moving_scene(generator(seed), 6, "ground")
+        assert empty.pan.any() and not any(sprite.half.any() for sprite in empty.sprites)
 
 
 def small(**changed: object) -> Settings:
@@ -83,6 +85,28 @@ def test_regions_are_whole_cells_whose_corner_stays_visible() -> None:
     assert not seen[0].any()  # its corners are hidden once
     share = float(seen[1:, :2].mean()) / 40
     assert 0.2 < share < 0.4  # r uniform in 0.5 to 1: a quarter of the cells, and never none
+
+
+def test_a_shifted_grid_begins_anywhere_and_its_cells_are_whole() -> None:
+    flow = torch.arange(3.0)[:, None, None, None].expand(3, 48, 64, 2)
+    visible = torch.ones(3, 48, 64, dtype=torch.bool)
+    starts: set[tuple[int, int]] = set()
+    for seed in range(60):
+        condition = condition_of(flow, visible, small(shift=7, width=64, height=48), generator(seed))
+        assert condition is not None
+        begun = [(top, left) for top in range(8) for left in range(8) if whole(condition[1, 0], top, left)]
+        assert begun
+        starts.add(begun[0])
+    assert len(starts) > 30
+    with pytest.raises(ValueError, match="shift is 8; it must be at least 0 and less than region, 8"):
+        small(shift=8)
+
+
+def whole(shown: torch.Tensor, top: int, left: int) -> bool:
+    """Whether a picture is made of whole cells of a grid that begins so far above and left of it."""
+    grid = F.pad(shown, (left, 0, top, 0))
+    spread = grid[::8, ::8].repeat_interleave(8, 0).repeat_interleave(8, 1)
+    return torch.equal(spread[: len(grid), : grid.shape[1]], grid)
 
 
 def test_a_clip_without_a_region_is_given_up_and_dense_ones_need_pixels() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..regions import chosen_cells, motion_mask, seen_throughout, spread
@@ -32,10 +33,13 @@ def condition_of(flow: Tensor, visible: Tensor, settings: Settings, g: torch.Gen
 def shown_regions(visible: Tensor, settings: Settings, g: torch.Generator) -> Tensor | None:
     """Pixels [H, W] bool of the cells that are shown, of those visible throughout; None after four blanks."""
     side, (height, width) = settings.region, visible.shape
-    rows, columns = -(-height // side), -(-width // side)
+    drawn = torch.randint(settings.shift + 1, (2,), generator=g) if settings.shift else torch.zeros(2)
+    top, left = (int(n) for n in drawn)
+    grid = F.pad(visible, (left, 0, top, 0))
+    rows, columns = -(-grid.shape[0] // side), -(-grid.shape[1] // side)
     for _ in range(TRIES):
         ratio = settings.r_min + (settings.r_max - settings.r_min) * float(torch.rand((), generator=g))
-        cells = chosen_cells(torch.rand(rows, columns, generator=g), ratio, visible, side)
+        cells = chosen_cells(torch.rand(rows, columns, generator=g), ratio, grid, side)
         if bool(cells.any()):
-            return spread(cells, (height, width), side)
+            return spread(cells, (height + top, width + left), side)[top:, left:]
     return None

@@ -16,7 +16,8 @@ class Settings:
     half of the second's (0: a quarter of the UNet's). unit: pixels of displacement that begin as strong as
     the mask. frames, width, height, fps, fps_id: of the clips, and what the network is told.
     region: side in pixels of a cell of the region grid (the paper's k). r_min, r_max: a clip's mask ratio is
-    uniform between them, and so many of its cells are hidden. sigma, augmentation: mean and deviation of a
+    uniform between them, and so many of its cells are hidden. shift: pixels that a clip's grid of cells may
+    begin off the canvas, since strokes start anywhere. sigma, augmentation: mean and deviation of a
     normal logarithm; augmentation None adds no noise to the start image. drop, drop_numbers: share of clips
     without the token, without the start image; without each of fps, bucket and augmentation.
     rate, betas, decay: AdamW's. clip: largest norm of a gradient (0: any). warm_up: steps in which the rate
@@ -36,6 +37,7 @@ class Settings:
     region: int = 8
     r_min: float = 0.95
     r_max: float = 1.0
+    shift: int = 0
     sigma: tuple[float, float] = (0.7, 1.6)
     augmentation: tuple[float, float] | None = (-3.0, 0.5)
     drop: float = 0.1
@@ -59,6 +61,10 @@ class Settings:
             )
         if self.width % 8 or self.height % 8:
             raise ValueError(f"The clips are {self.width} x {self.height}; both must be multiples of 8.")
+        if not 0 <= self.shift < max(self.region, 1):
+            raise ValueError(
+                f"shift is {self.shift}; it must be at least 0 and less than region, {self.region}."
+            )
         for name in ("region", "rank", "frames", "batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
