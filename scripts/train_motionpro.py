@@ -76,7 +76,10 @@ def arguments() -> argparse.Namespace:
     train_parser.add_argument("--vae", type=Path, help="a VAE, where the checkpoint holds none")
     train_parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     train_parser.add_argument(
-        "--begin", type=Path, metavar="RUN", help="a run whose controller it starts with"
+        "--begin",
+        type=Path,
+        metavar="RUN",
+        help="a run, or a controller's file, whose controller it starts with",
     )
     train_parser.add_argument("--steps", type=int, default=16000)
     train_parser.add_argument("--seed", type=int, default=0)
@@ -177,7 +180,7 @@ def train(args: argparse.Namespace) -> int:
     if saved.exists():
         trainer.restore(saved)
     elif args.begin:
-        trainer.begin_from(args.begin / "checkpoint.pt")
+        trainer.begin_from(args.begin)
     args.out.mkdir(parents=True, exist_ok=True)
     follow(trainer, args)
     return 0
@@ -252,7 +255,7 @@ def export(args: argparse.Namespace) -> int:
     story = {
         **{name: run[name] for name in ("injection", "region", "seed")},
         "steps": sum(one["steps"] for one in runs),
-        "clips": sum(one["steps"] * one["joined"] for one in runs),
+        "clips": round(sum(one["steps"] * one["joined"] for one in runs)),
         "minutes": round(sum(one["seconds"] for one in runs) / 60, 1),
         "revision": revision(),
     }

@@ -131,7 +131,7 @@ def test_a_run_begins_with_anothers_controller(base, folder, tmp_path):
     first.bare._attached.close()
     second = trainer(base, folder, replace(TINY, r_min=0.2))
     assert not same(second.bare.weights(), weights)
-    second.begin_from(tmp_path / "checkpoint.pt")
+    second.begin_from(tmp_path)
     assert same(second.bare.weights(), weights) and second.step == 0
     assert [run["steps"] for run in second.before] == [row["step"] + 1]
     second.save(tmp_path / "checkpoint.pt")
@@ -142,7 +142,7 @@ def test_a_run_begins_with_anothers_controller(base, folder, tmp_path):
     again.bare._attached.close()
     other = trainer(base, folder, replace(TINY, rank=TINY.rank - 1))
     with pytest.raises(ValueError, match="has other layers than this run's"):
-        other.begin_from(tmp_path / "checkpoint.pt")
+        other.begin_from(tmp_path)
     other.bare._attached.close()
 
 
@@ -151,7 +151,7 @@ def test_a_run_of_a_higher_rank_answers_as_the_one_that_it_begins_with(base, fol
     for rank in (TINY.rank, TINY.rank + 2):
         made = trainer(base, folder, replace(TINY, rank=rank, rate=3e-3))
         if losses:
-            made.begin_from(tmp_path / "checkpoint.pt")
+            made.begin_from(tmp_path)
         else:
             (batch,) = made.batches(0)
             at_first = edm_loss(made.bare, batch).item()
@@ -332,6 +332,9 @@ def test_the_script_draws_clips_trains_goes_on_and_exports(tmp_path, monkeypatch
     made = read(file)
     assert made.kind == "sparse" and made.settings["steps"] == 2 and made.layout.stem == (16, 32, 32)
     assert len(made.lora) == 2 * 464 and not made.base
+    call("train", clips, "--base", BASE, "--out", tmp_path / "next", "--steps", 1, "--begin", file, *tiny)
+    call("export", tmp_path / "next", file)
+    assert [read(file).settings[name] for name in ("steps", "clips")] == [3, 3]
 
 
 def test_the_scripts_options_are_the_settings(monkeypatch):

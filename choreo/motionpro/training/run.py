@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from ..file import read
 from ..lora import widened
 from .base import Base
 from .batch import Batch, Source
@@ -23,6 +24,7 @@ from .loss import edm_loss
 from .network import ControlledUNet
 from .settings import Settings
 
+CHECKPOINT = "checkpoint.pt"
 FIELDS = ["step", "loss", "rate", "seconds"]
 Row = dict[str, float]
 
@@ -123,23 +125,20 @@ class Trainer:
             torch.save(state, file.with_suffix(".new"))
             os.replace(file.with_suffix(".new"), file)
 
-    def begin_from(self, file: Path) -> None:
-        """Start with the controller of another run's checkpoint, whose LoRA may have a lower rank.
+    def begin_from(self, source: Path) -> None:
+        """Start with a controller, whose LoRA may have a lower rank: of a run's folder, or of a file.
 
         Raises ValueError where it does not fit.
         """
-        if not file.exists():
-            raise ValueError(f"'{file.parent}' holds no {file.name}: name the folder of a run to begin from.")
-        state = torch.load(file, map_location="cpu", weights_only=True)
+        weights, runs = _of_run(source) if source.is_dir() else _of_file(source)
         try:
-            self.bare.load_weights(widened(state["controller"], self.bare.weights()))
+            self.bare.load_weights(widened(weights, self.bare.weights()))
         except (KeyError, RuntimeError) as error:
             raise ValueError(
-                f"The controller of '{file.parent.name}' has other layers than this run's ({error}): use the "
+                f"The controller of '{source.name}' has other layers than this run's ({error}): use the "
                 "same base, stem and injection, and no lower rank."
             ) from error
-        taken = {"steps": state["step"], "seconds": state["seconds"], **state["run"]}
-        self.before = [*state.get("before", []), taken]
+        self.before = runs
 
     def restore(self, file: Path) -> None:
         """Go on from a file. Raises ValueError where it is of another run."""
@@ -161,6 +160,34 @@ class Trainer:
         """What a run cannot change on its way."""
         told = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self.settings).items()}
         return {**told, "seed": self.seed, "joined": self.joined}
+
+
+def _of_run(folder: Path) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+    """Controller of a run, and the runs that it comes from, itself the last."""
+    file = folder / CHECKPOINT
+    if not file.exists():
+        raise ValueError(f"'{folder.name}' holds no {CHECKPOINT}: name the folder of a run to begin from.")
+    state = torch.load(file, map_location="cpu", weights_only=True)
+    taken = {"steps": state["step"], "seconds": state["seconds"], **state["run"]}
+    return state["controller"], [*state.get("before", []), taken]
+
+
+def _of_file(file: Path) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+    """Controller of an official or exported file, and what that tells of its training as one run."""
+    if not file.exists():
+        raise ValueError(
+            f"There is no '{file.name}' to begin from: name a run's folder or a controller's file."
+        )
+    found = read(file)
+    told = {name: float(found.settings.get(name, 0)) for name in ("steps", "clips", "minutes")}
+    joined = told["clips"] / told["steps"] if told["steps"] else 0
+    taken = {
+        "steps": int(told["steps"]),
+        "seconds": 60 * told["minutes"],
+        "joined": joined,
+        "file": file.name,
+    }
+    return {name: weight.float() for name, weight in {**found.network, **found.lora}.items()}, [taken]
 
 
 def accelerated(precision: str = "no", accumulate: int = 1, cpu: bool = False) -> Any:
