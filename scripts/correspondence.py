@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import host
+from pocket_wan import FRAMES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from choreo.toy.cases import Case
 
 TIMESTEPS = (1, 200, 400, 700)
-FRAMES = {"pocket-wan": 33}  # else 8
 Key = tuple[str, str]  # place, part
 
 
@@ -93,7 +93,7 @@ class Model:
 
         self.model, self.vision, self.vae, self.clip = pocket.load(name)
         self.backbone = recognise(self.model.model)
-        self.frames = FRAMES.get(name, 8)
+        self.frames = FRAMES if name == "pocket-wan" else 8
 
     def read(self, case: Case, timestep: int) -> Iterator[tuple[Key, Found]]:
         """How well each place and part finds the case's object again, at the noise of a timestep."""
