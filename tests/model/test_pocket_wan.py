@@ -13,20 +13,11 @@ WORDS = "red disc on stripes"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The files of an untrained pocket Wan, as `train_pocket.py export` writes them."""
-    from pocket_files import constants, files, write
-    from train_pocket import build
+    """The files of an untrained pocket Wan."""
+    from tests.model.untrained_wan import write_untrained
 
     folder = tmp_path_factory.mktemp("pocket")
-    torch.manual_seed(0)
-    for what in ("wan", "wan-vae"):
-        network, _ = build(what)
-        if what == "wan":
-            for weight in network.parameters():
-                if not weight.any():  # what starts as zero would make every block an identity
-                    torch.nn.init.normal_(weight, std=0.1)
-        for name, weights in files(what, network.state_dict()):
-            write(folder / f"{name}.safetensors", weights, constants(what))
+    write_untrained(folder)
     return folder
 
 
