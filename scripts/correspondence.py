@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import host
@@ -107,9 +107,16 @@ class Model:
         frames = torch.from_numpy(truth(case)).float() / 255
         positive, latent = self.conditions(case, frames)
         level = noise_level(self.model.get_model_object("model_sampling"), timestep)
-        found, grid = Look([level], case.noise_seed).features(self.model, positive, latent, everything)
+        found, grid = Look([level], case.noise_seed).features(self.model, positive, latent, self.everything)
         for site, part, feature, cells in maps(found[0][1], grid):
             yield (site, part), found_again(feature, case.target, cells)
+
+    def everything(self, sites: Sequence[Site]) -> Selection:
+        """Every part that the places have: the attention of a transformer has no features of its own."""
+        from choreo.contract import PREDICTION
+
+        own = [site for site in sites if site != PREDICTION]
+        return {PREDICTION: PREDICTION.parts} | {s: s.parts & {*self.backbone.modules(s)} for s in own}
 
     def conditions(self, case: Case, frames: Tensor) -> tuple[Any, Tensor]:
         """Conditioning and latent of the clip: an empty prompt, or its own first frame."""
@@ -125,11 +132,6 @@ class Model:
             self.vision, frames[:1], self.vae, *size, bucket, svd.FPS, svd.AUGMENTATION
         )
         return positive, latent
-
-
-def everything(sites: Any) -> Selection:
-    """Every part of every place."""
-    return {site: site.parts for site in sites}
 
 
 def maps(features: Features, grid: Grid) -> Iterator[tuple[str, str, Tensor, Grid]]:
