@@ -56,12 +56,13 @@ class PocketScene(io.ComfyNode):
                 io.Float.Input("y", default=64.0, min=0.0, max=128.0, step=1.0, tooltip="Centre of the sprite in pixels from the top."),
                 io.Float.Input("half_size", default=14.0, min=11.0, max=18.0, step=0.5, tooltip="Half the sprite's size in pixels; the models know 11 to 18."),
                 io.Int.Input("seed", default=0, min=0, max=0x7FFFFFFF, tooltip="Which background."),
+                io.Combo.Input("ground", options=list(world.GROUNDS), default=world.WAVY, optional=True, advanced=True, tooltip="Pattern of the background. waves is what pocket-svd knows; the others are those of models that read words."),
             ],
             outputs=[io.Image.Output("image", tooltip="The start image.")],
         )  # fmt: skip
 
     @classmethod
     def execute(
-        cls, color: str, shape: str, x: float, y: float, half_size: float, seed: int
+        cls, color: str, shape: str, x: float, y: float, half_size: float, seed: int, ground: str = world.WAVY
     ) -> io.NodeOutput:
-        return io.NodeOutput(world.still(color, shape, x, y, half_size, seed))
+        return io.NodeOutput(world.still(color, shape, x, y, half_size, seed, ground))

@@ -3,10 +3,10 @@
 
     python scripts/ablate.py --method METHOD [--cases 64] [--json out/ablation.json] [--rows NAME …]
 
-Each row of the method's `ROWS` is its pocket example with a few inputs changed, over the default cases
-of `evaluate.py`; all rows share one unguided arm. A row is written to the file as soon as it is there
-and is not run again, so the script may be stopped and started. --rows takes the rows that begin so,
-such as `--rows layers window`.
+Each row of the method in `ablation_rows.py` is its pocket example with a few inputs changed, over the
+default cases of `evaluate.py`; all rows share one unguided arm. A row is written to the file as soon as it
+is there and is not run again, so the script may be stopped and started. --rows takes the rows that begin
+so, such as `--rows layers window`.
 """
 
 from __future__ import annotations
@@ -23,104 +23,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import host as hosts
-import motionclone
-import s2v2v
-from evaluate import METHODS, positive, prompt_for
+from ablation_rows import ROWS
+from evaluate import METHODS, default_cases, offered, positive, prompt_for
 from farm import Clips, Farm, RunFailed, guarded
-from workflow import load, value_of
+from workflow import load, pocket_model, value_of
 
 if TYPE_CHECKING:
     from choreo.toy.cases import Case
 
-HARDER = {"layers": "M2-3", "learning_rate": 0.3, "end": 0.6}
-# The changed inputs must not change the unguided clip: only those of the target and the steering.
-ROWS: dict[str, dict[str, dict[str, Any]]] = {
-    "sg-i2v": {
-        "as shipped": {},
-        "feature own": {"feature": "own"},
-        "layers M2-3": {"layers": "M2-3"},
-        "layers M2-3, feature own": {"layers": "M2-3", "feature": "own"},
-        "layers M2-3, rate 0.3 to 0.6": HARDER,
-        "layers M2-3, rate 0.3 to 0.6, feature own": {**HARDER, "feature": "own"},
-        "layers B1-3": {"layers": "B1-3"},
-        "layers M1-3": {"layers": "M1-3"},
-        "layers M3": {"layers": "M3"},
-        "layers T1-3": {"layers": "T1-3"},
-        "layers M2-3,T3": {"layers": "M2-3,T3"},
-        "learning rate 0.05": {"learning_rate": 0.05},
-        "learning rate 0.1": {"learning_rate": 0.1},
-        "learning rate 0.21": {"learning_rate": 0.21},
-        "learning rate 0.4": {"learning_rate": 0.4},
-        "learning rate 0.8": {"learning_rate": 0.8},
-        "window 0 to 0.2": {"start": 0.0, "end": 0.2},
-        "window 0.092 to 0.2": {"end": 0.2},
-        "window 0.3 to 0.6": {"start": 0.3, "end": 0.6},
-        "window 0.6 to 0.9": {"start": 0.6, "end": 0.9},
-        "blend none": {"frequency_blend": 0.0},
-        "blend 1": {"frequency_blend": 1.0},
-        "weight uniform": {"weight": "uniform"},
-        "iterations 1": {"iterations": 1},
-        "iterations 10": {"iterations": 10},
-        "feature temporal": {"feature": "temporal"},
-        "feature block": {"feature": "block"},
-    },
-    "motionclone": {
-        "as shipped": {},
-        "one reading": {"levels": 1},
-        "one reading, strength 10": {"levels": 1, "strength": 10.0},
-        "levels 3": {"levels": 3},
-        "inverted reference": {"noise": "inverted"},
-        "plain control: all entries": {"k": 8},
-        "k 2": {"k": 2},
-        "timestep 100": {"timestep": 100},
-        "timestep 700": {"timestep": 700},
-        "strength 0.5": {"strength": 0.5},
-        "strength 2": {"strength": 2.0},
-        "up_blocks.1": {"blocks": "up_blocks.1"},
-        "up_blocks.2": {"blocks": "up_blocks.2"},
-        "down_blocks.0": {"blocks": "down_blocks.0"},
-        "down_blocks.1": {"blocks": "down_blocks.1"},
-        "precise prompt of the reference": {"Reference's own prompt.text": motionclone.reference_words},
-    },
-    "s2v2v": {
-        "as shipped": {},
-        "the paper's values": s2v2v.PUBLISHED,
-        "one reading": {"levels": 1, "ChoreoS2V2VTarget.noise": "random"},
-        "readings with other noise": {"ChoreoS2V2VTarget.noise": "random"},
-        "four points": {"ChoreoTrackPoints.count": 4},
-        "four points on what moves": {"ChoreoTrackPoints.seeds": "moving", "ChoreoTrackPoints.count": 4},
-        "the paper's weight": {"weighting": "auto", "strength": 10.0},
-        "nearest cells": {"region": "nearest"},
-        "nearest cells, 144": {"region": "nearest", "cells": 144},
-        "dense points": s2v2v.DENSE,
-        "up_blocks.1": {"blocks": "up_blocks.1"},
-        "up_blocks.3": {"blocks": "up_blocks.3"},
-        "strength 1": {"strength": 1.0},
-        "strength 10": {"strength": 10.0},
-        "end 0.5": {"end": 0.5},
-        "temperature 1": {"temperature": 1.0},
-        "norm absolute": {"norm": "absolute"},
-    },
-    "s2v2v-trajectory": {
-        "as shipped": {},
-        "the paper's values": s2v2v.PUBLISHED_BOXES,
-        "the box's centre alone": {"ChoreoS2V2VTarget.points": ["5", 0]},
-        "boxes as regions": {"ChoreoS2V2VTarget.points": ["5", 0], "region": "box"},
-        "one reading": {"levels": 1},
-        "nearest cells, 144": {"region": "nearest", "cells": 144},
-        "dense points": s2v2v.DENSE,
-        "up_blocks.3": {"blocks": "up_blocks.3"},
-        "strength 1": {"strength": 1.0},
-        "strength 10": {"strength": 10.0},
-        "texture in the boxes": {"texture": 1.0},
-    },
-}
-WEIGHTS = {
-    "sg-i2v": ("pocket-svd", "pocket-vae"),
-    **dict.fromkeys(
-        ("motionclone", "s2v2v", "s2v2v-trajectory"), ("pocket-animatediff", "pocket-mm", "pocket-vae")
-    ),
-}
 COLUMNS = (
     "row",
     "error px, mean (median)",
@@ -135,7 +45,7 @@ COLUMNS = (
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--method", required=True, choices=list(ROWS))
+    parser.add_argument("--method", required=True, choices=[name for name in ROWS if name in offered()])
     parser.add_argument("--cases", type=positive, default=64, metavar="N", help="the first N cases (64)")
     default = Path("out", "ablation.json")
     parser.add_argument("--json", type=Path, default=default, metavar="FILE", help=f"results ({default})")
@@ -153,9 +63,7 @@ def main() -> int:
 
 def ablate(method: str, count: int, file: Path, chosen: Sequence[str]) -> dict[str, Any]:
     """The reports of the chosen rows, from the file as far as it has them."""
-    from choreo.toy.case_set import make_cases
-
-    cases = make_cases(method, count)
+    cases = default_cases(method, count)
     results = stored(file, fingerprint(method, cases))
     inputs = {row: effective(method, row) for row in chosen}
     if any(found(results, inputs[row]) is None for row in chosen):
@@ -194,13 +102,13 @@ def fingerprint(method: str, cases: Sequence[Case]) -> str:
 
     The inputs that rows change are left out: they stand beside each result.
     """
-    from choreo.models.pocket import FOLDER
+    from choreo.models.pocket import FILES, FOLDER
     from choreo.toy.cases import dump
 
     same = dict.fromkeys(changing(method))
     prompts = [prompt_for(METHODS[method], case, "unguided", same) for case in cases]
     digest = hashlib.sha256(json.dumps([dump(list(cases)), prompts]).encode())
-    for file in WEIGHTS[method]:
+    for file in FILES[pocket_model(METHODS[method].workflow)]:
         digest.update((FOLDER / f"{file}.safetensors").read_bytes())
     return digest.hexdigest()[:16]
 

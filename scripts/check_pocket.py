@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Check that a pocket model is sane, through the real ComfyUI.
 
-    python scripts/check_pocket.py pocket-svd [--seeds 100] [--json]
+    python scripts/check_pocket.py MODEL [--seeds 100] [--json]
 
 Free clips from as many seeds: the area of the object within 0.5 to 2 of the first frame's in every
 frame, its hue within 20 degrees, jitter below 8 px, colour and shape as the prompt says, and where it
@@ -15,13 +15,15 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import host as hosts
 from farm import Farm, guarded
-from workflow import change, load, value_of
+from motionclone import prune
+from pocket_wan import IMAGE, TEXT
+from workflow import change, load, ships, value_of
 
 if TYPE_CHECKING:
     from choreo.toy.cases import Case
@@ -50,7 +52,7 @@ class Pocket:
 
 
 def start_inputs(case: Case) -> dict[str, Any]:
-    """The case's start image and motion bucket, without guidance."""
+    """The case's start image, without guidance."""
     sprite = case.sprites[0]
     return {
         "ChoreoPocketScene.color": sprite.color,
@@ -59,9 +61,12 @@ def start_inputs(case: Case) -> dict[str, Any]:
         "ChoreoPocketScene.y": sprite.path[0][1],
         "ChoreoPocketScene.half_size": sprite.halves()[0],
         "ChoreoPocketScene.seed": case.world.seed,
-        "ChoreoSVDConditioning.motion_bucket_id": round(case.bucket),
-        "ChoreoLatentOptimisation.iterations": 0,
     }
+
+
+def svd_inputs(case: Case) -> dict[str, Any]:
+    """The same with the motion bucket."""
+    return {**start_inputs(case), "ChoreoSVDConditioning.motion_bucket_id": round(case.bucket)}
 
 
 def prompt_inputs(case: Case) -> dict[str, Any]:
@@ -70,15 +75,25 @@ def prompt_inputs(case: Case) -> dict[str, Any]:
     return {"Prompt.text": f"{case.prompt.color} {case.prompt.shape} on {case.world.texture}"}
 
 
+def told_inputs(case: Case) -> dict[str, Any]:
+    """The words, and the start image that they tell."""
+    return {**start_inputs(case), **prompt_inputs(case), "ChoreoPocketScene.ground": case.world.texture}
+
+
+STEERING = ("ChoreoLatentOptimisation", "ChoreoMotionGuidance")
 MODELS = {
-    "pocket-svd": Pocket("sg-i2v-pocket", "ChoreoSVDConditioning.video_frames", start_inputs, False),
+    "pocket-svd": Pocket("sg-i2v-pocket", "ChoreoSVDConditioning.video_frames", svd_inputs, False),
     "pocket-animatediff": Pocket("animatediff-pocket", "EmptyLatentImage.batch_size", prompt_inputs, True),
+    "pocket-wan": Pocket("motionclone-wan-pocket", TEXT["counted"], prompt_inputs, True),
+    "pocket-wan-image": Pocket(  # its other way: from a start image, too
+        "sg-i2v-wan-pocket", IMAGE["counted"], told_inputs, True
+    ),
 }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("model", choices=list(MODELS))
+    parser.add_argument("model", choices=[name for name, model in MODELS.items() if ships(model.workflow)])
     parser.add_argument("--seeds", type=int, default=100, metavar="N", help="how many clips (100)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     hosts.add_arguments(parser)
@@ -120,11 +135,21 @@ def run(name: str, seeds: int) -> dict[str, Any]:
 
 
 def prompt_for(pocket: Pocket, case: Case) -> dict[str, Any]:
-    """The model's workflow with a case in it."""
+    """The model's workflow with a case in it, and without what steers."""
     prompt = load(pocket.workflow)
+    change(prompt, "KSampler.model", unsteered(prompt))
+    prune(prompt)
     for name, value in {**pocket.inputs(case), "KSampler.seed": case.noise_seed}.items():
         change(prompt, name, value)
     return prompt
+
+
+def unsteered(prompt: Mapping[str, Any]) -> Any:
+    """Where the sampler's model comes from, before all nodes of this pack but the loader."""
+    link = value_of(prompt, "KSampler.model")
+    while prompt[link[0]]["class_type"] in STEERING:
+        link = prompt[link[0]]["inputs"]["model"]
+    return link
 
 
 def failed(clips: Sequence[Any]) -> dict[str, list[int]]:

@@ -14,10 +14,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import host
+from pocket_wan import FRAMES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from choreo.toy.cases import Case
 
 TIMESTEPS = (1, 200, 400, 700)
-FRAMES = {"pocket-wan": 33}  # else 8
 Key = tuple[str, str]  # place, part
 
 
@@ -93,7 +93,7 @@ class Model:
 
         self.model, self.vision, self.vae, self.clip = pocket.load(name)
         self.backbone = recognise(self.model.model)
-        self.frames = FRAMES.get(name, 8)
+        self.frames = FRAMES if name == "pocket-wan" else 8
 
     def read(self, case: Case, timestep: int) -> Iterator[tuple[Key, Found]]:
         """How well each place and part finds the case's object again, at the noise of a timestep."""
@@ -107,9 +107,16 @@ class Model:
         frames = torch.from_numpy(truth(case)).float() / 255
         positive, latent = self.conditions(case, frames)
         level = noise_level(self.model.get_model_object("model_sampling"), timestep)
-        found, grid = Look([level], case.noise_seed).features(self.model, positive, latent, everything)
+        found, grid = Look([level], case.noise_seed).features(self.model, positive, latent, self.everything)
         for site, part, feature, cells in maps(found[0][1], grid):
             yield (site, part), found_again(feature, case.target, cells)
+
+    def everything(self, sites: Sequence[Site]) -> Selection:
+        """Every part that the places have: the attention of a transformer has no features of its own."""
+        from choreo.contract import PREDICTION
+
+        own = [site for site in sites if site != PREDICTION]
+        return {PREDICTION: PREDICTION.parts} | {s: s.parts & {*self.backbone.modules(s)} for s in own}
 
     def conditions(self, case: Case, frames: Tensor) -> tuple[Any, Tensor]:
         """Conditioning and latent of the clip: an empty prompt, or its own first frame."""
@@ -125,11 +132,6 @@ class Model:
             self.vision, frames[:1], self.vae, *size, bucket, svd.FPS, svd.AUGMENTATION
         )
         return positive, latent
-
-
-def everything(sites: Any) -> Selection:
-    """Every part of every place."""
-    return {site: site.parts for site in sites}
 
 
 def maps(features: Features, grid: Grid) -> Iterator[tuple[str, str, Tensor, Grid]]:

@@ -14,26 +14,23 @@ frames of every run (ID_ARM.npz) and a contact sheet.
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import drawings
 import host as hosts
 import motionclone
+import pocket_wan
 import s2v2v
-from client import node_ids
+import sg_i2v
 from farm import Clips, Farm, guarded
-from workflow import change, load
+from workflow import change, load, ships
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from choreo.toy.cases import Case
 
 SHOWN = 12  # cases on the contact sheet
@@ -44,7 +41,8 @@ class Method:
     """How a method is run: its workflow, the inputs that make each arm, and those that hold a case.
 
     A value of an arm may be a function of the case. files: what the cases need in the input folder, by name;
-    place: puts a case's file into the workflow.
+    place: puts a case's file into the workflow; counted: the input that counts the video's frames. frames,
+    named: of the default cases, as `make_cases` takes them; cases: their method, where it is another's.
     """
 
     workflow: str
@@ -52,17 +50,10 @@ class Method:
     inputs: Callable[[Case], dict[str, Any]]
     files: Callable[[Sequence[Case]], dict[str, bytes]]
     place: Callable[[dict[str, Any], Case], None]
-
-
-def box_inputs(case: Case) -> dict[str, Any]:
-    """A case of SG-I2V: its box, frames, bucket and noise."""
-    return {
-        "KSampler.seed": case.noise_seed,
-        "ChoreoBoxTrajectory.boxes": drawings.boxes(case),
-        "ChoreoBoxTrajectory.frames": case.frames,
-        "ChoreoSVDConditioning.video_frames": case.frames,
-        "ChoreoSVDConditioning.motion_bucket_id": max(1, round(case.bucket)),
-    }
+    counted: str = "EmptyLatentImage.batch_size"
+    frames: int = 8
+    named: bool = False
+    cases: str = ""
 
 
 def main() -> int:
@@ -86,7 +77,7 @@ def arguments() -> argparse.Namespace:
         "ablation": "run the arm with the method's ablation (default: yes)",
         "set": "another value for a node's input, e.g. learning_rate=0.3 or KSampler.steps=30",
     }
-    parser.add_argument("--method", required=True, choices=list(METHODS))
+    parser.add_argument("--method", required=True, choices=offered())
     parser.add_argument("--cases", type=Path, metavar="FILE.json", help=meaning["cases"])
     parser.add_argument("--count", type=positive, metavar="N", help=meaning["count"])
     parser.add_argument("--seeds", type=positive, default=1, metavar="N", help=meaning["seeds"])
@@ -137,15 +128,27 @@ def setting(text: str) -> tuple[str, Any]:
 
 def chosen_cases(args: argparse.Namespace) -> list[Case]:
     """The cases of the file, or the default set; exits with the sentence of a wrong file."""
-    from choreo.toy.case_set import make_cases
     from choreo.toy.cases import load_cases
 
     if args.cases is None:
-        return make_cases(args.method, args.count or 64)
+        return default_cases(args.method, args.count or 64)
     try:
         return load_cases(args.cases)[: args.count]
     except (OSError, ValueError) as error:
         sys.exit(str(error))
+
+
+def default_cases(name: str, count: int) -> list[Case]:
+    """The first default cases of a method."""
+    from choreo.toy.case_set import make_cases
+
+    method = METHODS[name]
+    return make_cases(method.cases or name, count, frames=method.frames, named=method.named)
+
+
+def offered() -> list[str]:
+    """The methods whose pocket model is in this version of the pack."""
+    return [name for name, method in METHODS.items() if ships(method.workflow)]
 
 
 def prompt_for(method: Method, case: Case, arm: str, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,6 +161,7 @@ def prompt_for(method: Method, case: Case, arm: str, changes: Mapping[str, Any])
     method.place(prompt, case)
     inputs = {
         **method.inputs(case),
+        method.counted: case.frames,
         "SaveImage.filename_prefix": f"choreo/{case.id}_{arm}",
     }
     for name, value in {**inputs, **changes, **method.arms[arm]}.items():
@@ -165,32 +169,7 @@ def prompt_for(method: Method, case: Case, arm: str, changes: Mapping[str, Any])
     return prompt
 
 
-def start_name(case: Case) -> str:
-    return f"choreo_{case.id}.png"
-
-
-def start_images(cases: Sequence[Case]) -> dict[str, bytes]:
-    """The start image of every case as a PNG file, by name."""
-    from choreo.toy.cases import start_image
-
-    return {start_name(case): png(start_image(case)) for case in cases}
-
-
-def png(picture: np.ndarray) -> bytes:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def place_start(prompt: dict[str, Any], case: Case) -> None:
-    """Take the start image from its file."""
-    for scene in node_ids(prompt, "ChoreoPocketScene"):
-        prompt[scene] = {"class_type": "LoadImage", "inputs": {"image": start_name(case)}}
-
-
-METHODS = {
+METHODS: dict[str, Method] = {
     "sg-i2v": Method(
         "sg-i2v-pocket",
         {
@@ -198,9 +177,10 @@ METHODS = {
             "unguided": {"ChoreoLatentOptimisation.iterations": 0},
             "ablation": {"ChoreoSGI2VTarget.feature": "own"},
         },
-        box_inputs,
-        start_images,
-        place_start,
+        sg_i2v.svd_inputs,
+        sg_i2v.files,
+        sg_i2v.place,
+        "ChoreoSVDConditioning.video_frames",
     ),
     "motionclone": Method(
         "motionclone-pocket",
@@ -237,6 +217,22 @@ METHODS = {
         lambda cases: {},
         s2v2v.place_fresh_noise,
     ),
+}
+
+_ALL_ENTRIES = {"ChoreoMotionCloneTarget.k": pocket_wan.latent_frames}
+
+
+def _on_wan(name: str, **changes: Any) -> Method:
+    """A method on the pocket Wan: the same cases and arms."""
+    return replace(METHODS[name], workflow=f"{name}-wan-pocket", cases=name, **changes)
+
+
+METHODS |= {
+    "sg-i2v-wan": _on_wan("sg-i2v", inputs=sg_i2v.told_inputs, **pocket_wan.IMAGE),
+    "motionclone-wan": _on_wan(
+        "motionclone", arms={**METHODS["motionclone"].arms, "ablation": _ALL_ENTRIES}, **pocket_wan.TEXT
+    ),
+    "s2v2v-wan": _on_wan("s2v2v", **pocket_wan.TEXT),
 }
 
 

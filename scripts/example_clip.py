@@ -4,7 +4,7 @@
     python scripts/example_clip.py
 
 clips/sprites.mp4: a disc passes behind a square. clips/turn.mp4: a diamond goes up and turns, the reference
-of the MotionClone example.
+of the MotionClone example; clips/slow-turn.mp4: the same in as many frames as the pocket Wan makes.
 """
 
 from __future__ import annotations
@@ -40,15 +40,16 @@ def main() -> int:
     # Of the toy world's square a broad part is kept.
     write("sprites.mp4", world.render(passing, 512)[0, :, :, 112:400], 16)
 
-    angle = math.pi * (0.9 - 0.9 * torch.arange(8) / 7)
-    around = torch.stack([64 + 34 * angle.cos(), 86 - 44 * angle.sin()], -1)
-    turning = world.Scene(
-        world.random_ground([5], ["checks"]),
-        [sprite("diamond", "yellow", 15.0, around)],
-        torch.zeros(1, 2),
-        torch.ones(1),
-    )
-    write("turn.mp4", world.render(turning, 256)[0], 8)
+    for name, frames, rate in (("turn.mp4", 8, 8), ("slow-turn.mp4", 33, 16)):
+        angle = math.pi * (0.9 - 0.9 * torch.arange(frames) / (frames - 1))
+        around = torch.stack([64 + 34 * angle.cos(), 86 - 44 * angle.sin()], -1)
+        turning = world.Scene(
+            world.random_ground([5], ["checks"]),
+            [sprite("diamond", "yellow", 15.0, around)],
+            torch.zeros(1, 2),
+            torch.ones(1),
+        )
+        write(name, world.render(turning, 256)[0], rate)
     return 0
 
 

@@ -17,11 +17,10 @@ REFERENCE = "Reference"  # title of the node whose pictures are the reference
 
 
 def inputs(case: Case) -> dict[str, Any]:
-    """A case: its words, frames and seed; the official code gives reference and video the same noise."""
+    """A case: its words and seed; the official code gives reference and video the same noise."""
     assert case.prompt is not None
     return {
         "Prompt.text": words(case.prompt.color, case.prompt.shape, case.world),
-        "EmptyLatentImage.batch_size": case.frames,
         "KSampler.seed": case.noise_seed,
         "ChoreoMotionCloneTarget.seed": case.noise_seed,
     }
@@ -36,7 +35,12 @@ def reference_words(case: Case) -> str:
 
 def words(color: str, shape: str, world: World) -> str:
     """The prompt of a look: "a red disc on dots"."""
-    return f"a {color} {shape}" + (f" on {world.texture}" if world.texture else "")
+    return on_ground(f"a {color} {shape}", world)
+
+
+def on_ground(shown: str, world: World) -> str:
+    """What is shown, with the ground's word if it has one."""
+    return shown + (f" on {world.texture}" if world.texture else "")
 
 
 def file_name(case: Case) -> str:

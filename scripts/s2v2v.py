@@ -30,22 +30,20 @@ FRESH = "fresh"  # id of the node with noise that holds no boxes
 
 
 def inputs(case: Case) -> dict[str, Any]:
-    """A case: its words, frames and seed."""
+    """A case: its words and seed."""
     assert case.prompt is not None
     return {
         "Prompt.text": motionclone.words(case.prompt.color, case.prompt.shape, case.world),
-        "EmptyLatentImage.batch_size": case.frames,
         "ChoreoS2V2VTarget.seed": case.noise_seed,
         "ChoreoInvertVideo.seed": case.noise_seed,
     }
 
 
 def trajectory_inputs(case: Case) -> dict[str, Any]:
-    """A case of the box trajectories: its words, frames and seed, and the object's box as it is drawn."""
+    """A case of the box trajectories: its words and seed, and the object's box as it is drawn."""
     assert case.prompt is not None
     return {
         "Prompt.text": motionclone.words(case.prompt.color, case.prompt.shape, case.world),
-        "EmptyLatentImage.batch_size": case.frames,
         "ChoreoBoxTrajectory.frames": case.frames,
         "ChoreoBoxTrajectory.boxes": drawings.boxes(case),
         "ChoreoS2V2VTarget.seed": case.noise_seed,

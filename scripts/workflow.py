@@ -38,7 +38,9 @@ TWINS = {
     "SG-I2V - box control on Wan image-to-video": "sg-i2v-wan",
     "MotionClone - CogVideoX": "motionclone-cogvideox",
 }
-MEASURED_ONLY = ("s2v2v-trajectory-pocket",)  # twins without a page: they do not yet do what it would promise
+# Twins without a page: their model does not ship yet, or they do not yet do what it would promise.
+POCKET_WAN = ("sg-i2v-wan-pocket", "motionclone-wan-pocket", "s2v2v-wan-pocket")
+MEASURED_ONLY = ("s2v2v-trajectory-pocket", *POCKET_WAN)
 
 
 def path_of(name: str) -> Path:
@@ -49,6 +51,16 @@ def path_of(name: str) -> Path:
 def load(name: str) -> dict[str, Any]:
     """A workflow in API format, for changing."""
     return json.loads(path_of(name).read_text(encoding="utf-8"))
+
+
+def pocket_model(name: str) -> str:
+    """The pocket model that a workflow loads."""
+    return value_of(load(name), "ChoreoLoadPocketModel.model")
+
+
+def ships(name: str) -> bool:
+    """Whether this version of the pack has the pocket model of a workflow. Needs no torch."""
+    return (hosts.ROOT / "pocket" / f"{pocket_model(name)}.safetensors").is_file()
 
 
 def the_node(prompt: Prompt, kind: str) -> str:

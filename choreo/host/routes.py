@@ -1,7 +1,7 @@
 """GET routes that show editors the frames of a file before anything has run.
 
 /choreo/v1/probe?name= · /choreo/v1/frame?name=&i=&max= · /choreo/v1/strip?name=&n=&h=
-/choreo/v1/scene?color=&shape=&x=&y=&half_size=&seed= (what Pocket Scene makes)
+/choreo/v1/scene?color=&shape=&x=&y=&half_size=&seed=&ground= (what Pocket Scene makes)
 
 Names are the host's ("cat.mp4 [input]") and stay within its folders, or are those of the pack's own clips.
 One file is decoded at a time, off the event loop; results are kept in the temp folder. What goes wrong is
@@ -113,7 +113,7 @@ def _located(name: str) -> Source:
     return Source(path, f"{path} {state.st_mtime_ns} {state.st_size}")
 
 
-def _wished(request: web.Request) -> tuple[str, str, float, float, float, int]:
+def _wished(request: web.Request) -> tuple[str, str, float, float, float, int, str]:
     """The inputs of Pocket Scene."""
     color, shape = request.query.get("color", ""), request.query.get("shape", "")
     if color not in world.COLORS or shape not in world.SHAPES:
@@ -124,14 +124,17 @@ def _wished(request: web.Request) -> tuple[str, str, float, float, float, int]:
         raise Refused(400, "x, y and half_size must be numbers of pixels.") from error
     if not all(0 <= value <= world.CANVAS for value in (x, y, half)):  # false for NaN
         raise Refused(400, f"x, y and half_size must be from 0 to {world.CANVAS}.")
-    return color, shape, x, y, half, _whole(request, "seed", 0, 0, (1 << 31) - 1)
+    ground = request.query.get("ground", world.WAVY)
+    if ground not in world.GROUNDS:
+        raise Refused(400, "There is no such ground: take one of Pocket Scene.")
+    return color, shape, x, y, half, _whole(request, "seed", 0, 0, (1 << 31) - 1), ground
 
 
-def _scene(color: str, shape: str, x: float, y: float, half: float, seed: int) -> bytes:
+def _scene(color: str, shape: str, x: float, y: float, half: float, seed: int, ground: str) -> bytes:
     from PIL import Image
 
     out = io.BytesIO()
-    picture = world.still(color, shape, x, y, half, seed)[0]
+    picture = world.still(color, shape, x, y, half, seed, ground)[0]
     Image.fromarray((picture * 255).round().byte().numpy()).save(out, "PNG")
     return out.getvalue()
 

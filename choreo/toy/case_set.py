@@ -54,7 +54,9 @@ ROUNDS = {
 }
 
 
-def make_cases(method: str = "sg-i2v", count: int = 64, seed: int = 0, frames: int = 8) -> list[Case]:
+def make_cases(
+    method: str = "sg-i2v", count: int = 64, seed: int = 0, frames: int = 8, named: bool = False
+) -> list[Case]:
     """Default cases of a method; a longer list begins with the shorter one of the same seed.
 
     The id ends with the group: c010-pan. In `pan` and `zoom` the camera moves and the object stands on
@@ -64,6 +66,9 @@ def make_cases(method: str = "sg-i2v", count: int = 64, seed: int = 0, frames: i
     one half way (`occluded`). s2v2v-trajectory has only the prompt, which asks for the object itself. The
     cases of motionpro go through the masks; a moving camera has the full one, also where the object
     goes its own way before it (`both`).
+
+    `named`: for the models that read text also where the method itself needs none, on a ground that has a
+    word and with a prompt for the object itself. Longer clips cover the same ways, more slowly.
     """
     if method not in ROUNDS:
         known = ", ".join(ROUNDS)
@@ -72,7 +77,8 @@ def make_cases(method: str = "sg-i2v", count: int = 64, seed: int = 0, frames: i
         raise ValueError(f"Cases need a count of at least 1 and 2 frames, not {count} and {frames}.")
     draw = random.Random(seed)
     turn = draw.uniform(0, 2 * math.pi)
-    return [_case(draw, method, number, turn + number * GOLDEN_ANGLE, frames) for number in range(count)]
+    cases = [_case(draw, method, number, turn + number * GOLDEN_ANGLE, frames) for number in range(count)]
+    return [_told(case) if named and case.prompt is None else case for case in cases]
 
 
 def training_case(seed: int, frames: int, named: bool = False) -> Case:
@@ -118,9 +124,15 @@ def _case(draw: random.Random, method: str, number: int, angle: float, frames: i
     if method == "motionpro":
         return replace(case, mask="full" if pan.any() else MASKS[number % len(MASKS)])
     if method == "s2v2v-trajectory":
-        look = Prompt(case.sprites[0].color, case.sprites[0].shape)
-        return replace(case, world=replace(case.world, texture=draw.choice(PATTERNS)), prompt=look)
+        return _told(case, draw)
     return case if method == "sg-i2v" else _from_reference(draw, case, group)
+
+
+def _told(case: Case, draw: random.Random | None = None) -> Case:
+    """The case on a ground that has a word, with a prompt for its own object."""
+    look = Prompt(case.sprites[0].color, case.sprites[0].shape)
+    draw = draw or random.Random(case.world.seed)  # the other cases stay as they are
+    return replace(case, world=replace(case.world, texture=draw.choice(PATTERNS)), prompt=look)
 
 
 def _group(method: str, number: int) -> str:

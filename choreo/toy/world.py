@@ -32,6 +32,8 @@ EDGE = 1.2  # width of the soft edge
 WAVES = 4
 # Named grounds: the angles of their waves against each other, in half turns.
 TEXTURES = {"plain": (), "stripes": (0.0,), "checks": (0.0, 0.5), "dots": (0.0, 1 / 3, 2 / 3)}
+WAVY = "waves"  # the ground without a word
+GROUNDS = (WAVY, *TEXTURES)
 TEXTURE_LEVEL, GREY = 0.12, 0.5  # amplitude and mean colour of named grounds
 SECOND, PANNING, ZOOMING, GROWING = 0.3, 0.25, 0.1, 0.15  # shares of the random clips
 GROWTH = 1.3  # of the half size, at most
@@ -287,13 +289,14 @@ def beyond(sprite: Sprites, dx: Tensor, dy: Tensor) -> Tensor:
     return torch.where(shape == 0, disc, torch.where(shape == 1, square, diamond))
 
 
-def still(color: str, shape: str, x: float, y: float, half: float, seed: int) -> Tensor:
-    """Picture [1, 128, 128, 3] of one sprite on a background, as ComfyUI's IMAGE."""
+def still(color: str, shape: str, x: float, y: float, half: float, seed: int, ground: str = WAVY) -> Tensor:
+    """Picture [1, 128, 128, 3] of one sprite on one of the `GROUNDS`, as ComfyUI's IMAGE."""
     sprite = Sprites(
         color=torch.tensor([COLORS[color]]),
         shape=torch.tensor([SHAPES.index(shape)]),
         half=torch.full((1, 1), float(half)),
         path=torch.tensor([[[float(x), float(y)]]]),
     )
-    scene = Scene(random_ground([seed]), [sprite], torch.zeros(1, 2), torch.ones(1))
+    place = random_ground([seed], None if ground == WAVY else [ground])
+    scene = Scene(place, [sprite], torch.zeros(1, 2), torch.ones(1))
     return render(scene)[0].movedim(1, -1)

@@ -6,7 +6,7 @@ import { app } from '../../../scripts/app.js';
 const WIDGETS = ['file', 'video', 'image'];
 const VIDEO = /\.(mp4|m4v|mov|webm|mkv|avi|mpe?g|gif)( \[\w+\])?$/i;
 const PICTURE = /\.(png|jpe?g|webp|bmp|avif|tiff?)( \[\w+\])?$/i;
-const SCENE = ['color', 'shape', 'x', 'y', 'half_size', 'seed'];
+const SCENE = ['color', 'shape', 'x', 'y', 'half_size', 'seed', 'ground'];
 const HOPS = 32;
 const SUBGRAPH_INPUT = -10;
 

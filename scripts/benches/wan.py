@@ -15,7 +15,7 @@ from choreo.host.gradient import Request, single_pass
 from choreo.host.taps import places
 from choreo.targets.motionclone import MotionClone, MotionQuery, Record
 
-from . import Figure, Skipped, counting
+from . import Figure, Skipped, counting, wan_maps
 from .svd import call_without_memory
 
 GIB = 1 << 30
@@ -26,17 +26,21 @@ FLOPS_LIMIT, SAVED_LIMIT = 3.2, 6.0  # plain forwards; GiB
 CHEAP_LIMIT = 1.01  # plain forwards, where only the prediction is read
 
 
-def real_model(device: str) -> Any:
-    """ComfyUI's Wan 2.1 1.3B in bfloat16; its weights are not initialised."""
+SIZES = {"1.3B": (1536, 8960, 12, 30), "14B": (5120, 13824, 40, 40)}  # width, inner width, heads, blocks
+
+
+def real_model(device: str, size: str = "1.3B") -> Any:
+    """ComfyUI's Wan 2.1 in bfloat16; its weights are not initialised."""
     from comfy.supported_models import WAN21_T2V
 
+    width, inner, heads, blocks = SIZES[size]
     config = WAN21_T2V({
         "image_model": "wan2.1",
         "model_type": "t2v",
-        "dim": 1536,
-        "ffn_dim": 8960,
-        "num_heads": 12,
-        "num_layers": 30,
+        "dim": width,
+        "ffn_dim": inner,
+        "num_heads": heads,
+        "num_layers": blocks,
         "in_dim": 16,
         "out_dim": 16,
     })  # fmt: skip
@@ -62,8 +66,8 @@ def _record(site: Site, device: str) -> Record:
 class RealSize:
     """Wan on the meta device: 81 frames of 832 x 480 pixels, one conditioning."""
 
-    def __init__(self, blocks: str = BLOCKS) -> None:
-        self.model = real_model("meta")
+    def __init__(self, blocks: str = BLOCKS, size: str = "1.3B") -> None:
+        self.model = real_model("meta", size)
         self.target = target(self.model, "meta", blocks)
         self.x = torch.empty(1, 16, *REAL.sizes, device="meta")
 
@@ -97,6 +101,11 @@ class RealSize:
         """The gradient alone: the network is left at the last tap."""
         single_pass(self.request(checkpoint), self.x, SIGMA)
 
+    def maps(self) -> wan_maps.Memory:
+        """What the maps of MotionClone's target take."""
+        sites = list(self.target.select(places(recognise(self.model), self.model)))
+        return wan_maps.memory(self.target, sites, REAL.coarser(sites[0].scale))
+
     def cost(self, work: counting.Work) -> counting.Cost:
         return counting.cost(work, self.model)
 
@@ -126,3 +135,8 @@ def measure(device: str) -> Iterator[Figure | Skipped]:
     said = "operations, guided by the prediction alone / plain"
     yield Figure("wan/prediction_flops", cost.flops / forward.flops, said, limit=CHEAP_LIMIT)
     yield Figure("wan/prediction_saved", cost.saved_activations / GIB, "activations kept for that", "GiB")
+    yield from wan_maps.figures("1.3B", real.maps())
+    large = RealSize(size="14B")
+    yield from wan_maps.figures("14B", large.maps())
+    saved = large.cost(partial(large.guided, True)).saved_activations / GIB
+    yield Figure("wan/saved_14B_checkpointed", saved, "activations kept of 14B, checkpointing on", "GiB")

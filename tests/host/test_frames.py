@@ -82,16 +82,26 @@ def test_the_packs_own_clip_is_offered_and_shown(server):
 
 def test_a_pocket_scene_is_shown_before_it_has_run(server):
     wish = {"color": "red", "shape": "disc", "x": 36, "y": 84.0, "half_size": 14, "seed": 11}
+    without = get(server, "scene", **wish).content
+    wish |= {"ground": "stripes"}
     answer = get(server, "scene", **wish)
     with Image.open(io.BytesIO(answer.content)) as picture:
         drawn = np.asarray(picture)
     assert drawn.shape == (128, 128, 3) and drawn[84, 36].argmax() == 0
+    assert without == get(server, "scene", **{**wish, "ground": "waves"}).content != answer.content
     graph = {
         "1": {"class_type": "ChoreoPocketScene", "inputs": wish},
         "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "scene"}},
     }
     assert np.abs(server.frames(server.run(graph), "2")[0].astype(int) - drawn).max() <= 1
-    for wrong in ({"color": "<b>"}, {"x": "nan"}, {"y": 1e9}, {"half_size": ""}, {"seed": -1}):
+    for wrong in (
+        {"color": "<b>"},
+        {"x": "nan"},
+        {"y": 1e9},
+        {"half_size": ""},
+        {"seed": -1},
+        {"ground": "sea"},
+    ):
         answer = get(server, "scene", **{**wish, **wrong})
         assert answer.status_code == 400 and "<b>" not in answer.json()["error"]
 

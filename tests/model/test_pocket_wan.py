@@ -13,20 +13,11 @@ WORDS = "red disc on stripes"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The files of an untrained pocket Wan, as `train_pocket.py export` writes them."""
-    from pocket_files import constants, files, write
-    from train_pocket import build
+    """The files of an untrained pocket Wan."""
+    from tests.model.untrained_wan import write_untrained
 
     folder = tmp_path_factory.mktemp("pocket")
-    torch.manual_seed(0)
-    for what in ("wan", "wan-vae"):
-        network, _ = build(what)
-        if what == "wan":
-            for weight in network.parameters():
-                if not weight.any():  # what starts as zero would make every block an identity
-                    torch.nn.init.normal_(weight, std=0.1)
-        for name, weights in files(what, network.state_dict()):
-            write(folder / f"{name}.safetensors", weights, constants(what))
+    write_untrained(folder)
     return folder
 
 
@@ -183,3 +174,47 @@ def test_steps_see_images_then_short_clips_then_clips():
     seen = [shape("wan", 6, generator(0, step), name) for step, name in enumerate(stages)]
     assert seen[:3] == [(48, 1), (48, 1), (12, 13)] and seen[3] in ((6, 29), (6, 33))
     assert clips_seen("wan", 4, 6, 0, 2, 1) == 18
+
+
+def test_every_place_of_the_ablations_is_one_of_this_network(pocket_wan):
+    """What rows name as blocks or layers is there, and no two names of thirds are the same places."""
+    from ablation_rows import ROWS
+    from choreo.backbones import recognise
+    from choreo.controls import boxes_from_text
+    from choreo.host.taps import places
+    from choreo.targets.levels import sites_of
+    from choreo.targets.sgi2v import SGI2V
+    from workflow import load, value_of
+
+    model = pocket_wan.model.model
+    sites = places(recognise(model), model)
+    read = {}
+    for method, kind in (("motionclone-wan", "temporal"), ("s2v2v-wan", "motion")):
+        for row, changes in ROWS[method].items():
+            blocks = changes.get("blocks", changes.get("ChoreoS2V2VTarget.blocks"))
+            if blocks:
+                read[method, row] = frozenset(sites_of(blocks, kind, sites))
+    shipped = load("sg-i2v-wan-pocket")
+    boxes = boxes_from_text(value_of(shipped, "ChoreoBoxTrajectory.boxes"), 128, 128, 33)
+    for row, changes in ROWS["sg-i2v-wan"].items():
+        layers = changes.get("layers", value_of(shipped, "layers"))
+        assert SGI2V(boxes, changes.get("feature", "aligned"), layers=layers).select(sites), row
+    whole = {name: places for name, places in read.items() if "third" in name[1] or "all" in name[1]}
+    assert len(whole) == len(set(whole.values())) == 12
+    for method, ending in (("motionclone-wan", ""), ("motionclone-wan", ", unrotated"), ("s2v2v-wan", "")):
+        thirds = [whole[method, f"{third} third{ending}"] for third in ("first", "middle", "last")]
+        assert frozenset.union(*thirds) == whole[method, f"all blocks{ending}"] and sum(map(len, thirds)) == 8
+
+
+def test_its_places_are_compared_with_where_the_object_is(folder, monkeypatch):
+    import correspondence
+    from choreo.models import pocket
+
+    monkeypatch.setattr(pocket, "FOLDER", folder)
+    report = correspondence.measure("pocket-wan", 1, [200])
+    found = set(report["places"])
+    parts = {"": ("out",), ".attention": ("q", "k", "v", "aligned"), ".unrotated": ("q", "k")}
+    blocks = {f"blocks.{i}{end}/{part}" for i in range(8) for end in parts for part in parts[end]}
+    assert found == blocks | {"latent/out"}
+    # A network that has learnt nothing predicts the noisy picture, in which the object can still be found.
+    assert 0 < report["places"]["latent/out"]["error_px"][0] < report["still"]

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from benches.wan import CHEAP_LIMIT, FLOPS_LIMIT, GIB, REAL, SAVED_LIMIT, RealSize
+from benches.wan_maps import PEAK_LIMIT
 from choreo.contract import PREDICTION
 
 
@@ -22,3 +23,12 @@ def test_a_guided_pass_of_81_frames_fits():
     cost = cheap.cost(partial(cheap.guided, False))
     assert 1 <= cost.flops / forward.flops <= CHEAP_LIMIT
     assert cost.saved_weights == 0 and cost.saved_activations < 0.05 * GIB
+
+
+@pytest.mark.parametrize(("size", "read", "whole"), [("1.3B", 0.94, 2.05), ("14B", 3.75, 8.2)])
+def test_maps_over_the_frames_of_a_cell_are_kept_nowhere(size, read, whole):
+    """Made at once they would take twice what is read of the network."""
+    found = RealSize(size=size).maps()
+    assert found.read / GIB == pytest.approx(read, rel=0.01)
+    assert found.whole / GIB == pytest.approx(whole, rel=0.01)
+    assert found.kept == 0 < found.peak <= PEAK_LIMIT * GIB

@@ -41,17 +41,33 @@ def results(**errors: float) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("method", "row"), [(m, row) for m, rows in ablate.ROWS.items() for row in rows])
 def test_every_row_changes_steering_only_so_that_all_share_the_unguided_clip(method: str, row: str) -> None:
-    own, case = load(evaluate.METHODS[method].workflow), make_cases(method, 1)[0]
+    own, case = load(evaluate.METHODS[method].workflow), evaluate.default_cases(method, 1)[0]
     changes = ablate.ROWS[method][row]
     base = evaluate.prompt_for(evaluate.METHODS[method], case, "guided", {})
     changed = evaluate.prompt_for(evaluate.METHODS[method], case, "guided", changes)
     different = {key for key in base if base[key] != changed[key]}
     assert all(
-        {own[key]["class_type"], own[key]["_meta"]["title"]} & {*STEERING[method]} for key in different
+        {own[key]["class_type"], own[key]["_meta"]["title"]} & {*STEERING[method.removesuffix("-wan")]}
+        for key in different
     )
     wanted = {name: value(case) if callable(value) else value for name, value in changes.items()}
     assert {name: value_of(changed, name) for name in wanted} == wanted
     json.dumps(ablate.effective(method, row), allow_nan=False)
+
+
+def test_thirds_of_the_pocket_wan_are_its_eight_blocks_without_gap() -> None:
+    from choreo.toy.wan import config
+
+    thirds = [
+        ablate.ROWS["motionclone-wan"][f"{name} third"]["blocks"] for name in ("first", "middle", "last")
+    ]
+    bounds = [tuple(map(int, blocks.removeprefix("block.").split("-"))) for blocks in thirds]
+    found = [block for first, last in bounds for block in range(first, last + 1)]
+    assert found == list(range(config()["num_layers"]))
+    shipped = [value_of(load(f"{name}-wan-pocket"), "blocks") for name in ("motionclone", "s2v2v")]
+    assert shipped == [thirds[1]] * 2
+    unrotated = ablate.ROWS["motionclone-wan"]["middle third, unrotated"]
+    assert unrotated == {"blocks": f"{thirds[1]}.unrotated"}
 
 
 def test_equal_rows_are_run_once() -> None:

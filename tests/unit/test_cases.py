@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import pytest
 
 from choreo.metrics.tracker import track
 from choreo.toy.case_set import ROUNDS, make_cases, training_case
-from choreo.toy.cases import MASKS, Case, boxes, dump, load_cases, parse_cases, start_image, truth
+from choreo.toy.cases import MASKS, Case, Prompt, boxes, dump, load_cases, parse_cases, start_image, truth
+from choreo.toy.wan_codec import PAN
 from choreo.toy.world import COLORS, TEXTURES
 
 
@@ -284,6 +286,31 @@ def test_longer_clips_have_cases_too() -> None:
         for case in make_cases(method, count=32, frames=16):
             assert case.frames == len(case.target) == len(case.sprites[0].halves()) == 16
             assert np.abs(case.target - 64).max() <= 46
+
+
+@pytest.mark.parametrize("method", ROUNDS)
+def test_longer_clips_cover_the_same_ways_more_slowly(method: str) -> None:
+    """In 33 frames no camera is faster than those that the pocket Wan was trained on."""
+    assert (
+        max(abs(speed) for case in make_cases(method, frames=33) for speed in case.world.pan) <= PAN * 5 / 2
+    )
+    for short, long in zip(make_cases(method, 32), make_cases(method, 32, frames=33), strict=True):
+        assert (long.id, long.noise_seed) == (short.id, short.noise_seed)
+        assert group_of(long) == "circle" or long.bucket == pytest.approx(short.bucket, abs=1)
+        slow, fast = (max(map(abs, case.world.pan)) for case in (long, short))
+        assert slow == pytest.approx(fast * 7 / 32, abs=0.01)
+        assert np.abs(long.target[0] - short.target[0]).max() < 1
+
+
+def test_cases_are_told_without_becoming_others() -> None:
+    plain, told = make_cases(), make_cases(named=True)
+    for one, other in zip(plain, told, strict=True):
+        assert one.prompt is None and one.world.texture is None
+        assert other.prompt == Prompt(one.sprites[0].color, one.sprites[0].shape)
+        assert other.world.texture in ("checks", "dots")
+        assert replace(other, prompt=None, world=replace(other.world, texture=None)) == one
+    assert {case.world.texture for case in told if group_of(case) == "pan"} == {"checks", "dots"}
+    assert make_cases("motionclone", named=True) == make_cases("motionclone")
 
 
 def test_an_unknown_method_is_refused() -> None:

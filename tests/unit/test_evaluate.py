@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 
 import evaluate
+import pocket_wan
+import sg_i2v
+import workflow
 from choreo.controls import boxes_from_text
 from choreo.toy.case_set import make_cases
 from choreo.toy.cases import Case, boxes, truth
@@ -42,7 +45,7 @@ def test_the_prompt_holds_the_case() -> None:
     assert found["KSampler.seed"] == CASE.noise_seed
     assert found["ChoreoSVDConditioning.motion_bucket_id"] == CASE.bucket
     assert found["ChoreoSVDConditioning.video_frames"] == found["ChoreoBoxTrajectory.frames"] == CASE.frames
-    assert found["LoadImage.image"] == evaluate.start_name(CASE)
+    assert found["LoadImage.image"] == sg_i2v.start_name(CASE)
     drawn = boxes_from_text(found["ChoreoBoxTrajectory.boxes"], 128, 128, CASE.frames)
     assert drawn.boxes.numpy() == pytest.approx(boxes(CASE), abs=0.01)
     json.dumps(found, allow_nan=False)
@@ -184,3 +187,70 @@ def test_arms_of_trajectories_differ_by_strength_noise_and_points() -> None:
     assert drawn.boxes.numpy() == pytest.approx(boxes(case), abs=0.01)
     assert guided["ChoreoFreeTrajNoise.seed"] == guided["ChoreoS2V2VTarget.seed"] == case.noise_seed
     assert "ChoreoPreviewControls" not in {node["class_type"] for node in prompts[0].values()}
+
+
+ON_WAN = ["sg-i2v-wan", "motionclone-wan", "s2v2v-wan"]
+FRAMES_OF = {
+    "WanImageToVideo": "length",
+    "EmptyHunyuanLatentVideo": "length",
+    "ChoreoBoxTrajectory": "frames",
+}
+
+
+@pytest.mark.parametrize("name", ON_WAN)
+def test_on_the_pocket_wan_arms_and_cases_are_those_of_the_method(name: str) -> None:
+    method, other = evaluate.METHODS[name], evaluate.METHODS[name.removesuffix("-wan")]
+    assert list(method.arms) == list(other.arms)
+    cases, shorter = evaluate.default_cases(name, 16), evaluate.default_cases(name.removesuffix("-wan"), 16)
+    for case, short in zip(cases, shorter, strict=True):
+        assert (case.id, case.noise_seed, case.frames) == (short.id, short.noise_seed, 33)
+        assert case.world.texture and case.prompt and case.color == short.color
+    changed = [inputs(evaluate.prompt_for(method, cases[0], arm, {})) for arm in method.arms]
+    same = [inputs(evaluate.prompt_for(other, shorter[0], arm, {})) for arm in other.arms]
+    for ours, its in zip(changed, same, strict=True):
+        assert {k for k in ours if ours[k] != changed[0][k]} == {k for k in its if its[k] != same[0][k]}
+
+
+@pytest.mark.parametrize("name", ON_WAN)
+def test_the_prompt_of_the_pocket_wan_holds_the_case(name: str) -> None:
+    case = evaluate.default_cases(name, 1)[0]
+    prompt = evaluate.prompt_for(evaluate.METHODS[name], case, "guided", {})
+    counts = [
+        node["inputs"][FRAMES_OF[kind]]
+        for node in prompt.values()
+        if (kind := node["class_type"]) in FRAMES_OF
+    ]
+    assert counts and set(counts) == {case.frames}
+    assert case.prompt and case.world.texture
+    words = f"a {case.prompt.color} {case.prompt.shape} on {case.world.texture}"
+    assert value_of(prompt, "Prompt.text") == words
+    shown = sg_i2v.start_name(case) if name == "sg-i2v-wan" else f"choreo_{case.id}.mkv"
+    assert shown in inputs(prompt).values()
+    links = [v for n in prompt.values() for v in n["inputs"].values() if isinstance(v, list)]
+    assert all(source in prompt for source, _ in links)
+
+
+def test_the_words_of_a_start_image_tell_its_second_object_too() -> None:
+    (case,) = [case for case in evaluate.default_cases("sg-i2v-wan", 16) if case.id == "c005-bystander"]
+    main, other = case.sprites
+    prompt = evaluate.prompt_for(evaluate.METHODS["sg-i2v-wan"], case, "guided", {})
+    said = f"a {main.color} {main.shape} and a {other.color} {other.shape} on {case.world.texture}"
+    assert value_of(prompt, "Prompt.text") == said
+
+
+def test_all_entries_of_a_map_are_as_many_as_the_latent_has_frames() -> None:
+    method, case = evaluate.METHODS["motionclone-wan"], evaluate.default_cases("motionclone-wan", 1)[0]
+    prompt = evaluate.prompt_for(method, case, "ablation", {})
+    assert value_of(prompt, "k") == pocket_wan.latent_frames(case) == 9
+
+
+def test_a_method_is_offered_where_its_pocket_model_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = {file.stem for file in (workflow.hosts.ROOT / "pocket").glob("*.safetensors")}
+    assert set(evaluate.offered()) >= {"sg-i2v", "motionclone", "s2v2v", "s2v2v-trajectory"}
+    assert (set(evaluate.offered()) >= set(ON_WAN)) == ("pocket-wan" in shipped)
+    monkeypatch.setattr(workflow.hosts, "ROOT", tmp_path)
+    (tmp_path / "pocket").mkdir()
+    (tmp_path / "pocket" / "pocket-wan.safetensors").touch()
+    assert evaluate.offered() == ON_WAN

@@ -134,11 +134,16 @@ def test_the_prompt_of_a_model_holds_the_case(name: str) -> None:
     case = training_case(5, value_of(load(model.workflow), model.frames), model.reads_text)
     prompt = check_pocket.prompt_for(model, case)
     assert value_of(prompt, "KSampler.seed") == case.noise_seed
+    assert not {node["class_type"] for node in prompt.values()} & {*check_pocket.STEERING}
+    loader = prompt[check_pocket.unsteered(prompt)[0]]  # of the model, with no more than a guidance schedule
+    assert loader["class_type"] in ("ChoreoLoadPocketModel", "VideoLinearCFGGuidance")
+    assert all(v[0] in prompt for n in prompt.values() for v in n["inputs"].values() if isinstance(v, list))
     sprite = case.sprites[0]
+    if "ChoreoPocketScene" in {node["class_type"] for node in prompt.values()}:
+        assert value_of(prompt, "ChoreoPocketScene.seed") == case.world.seed
+        assert 11 <= value_of(prompt, "half_size") <= 18
     if model.reads_text:
         assert value_of(prompt, "Prompt.text") == f"{sprite.color} {sprite.shape} on {case.world.texture}"
+        assert name != "pocket-wan-image" or value_of(prompt, "ground") == case.world.texture
     else:
-        assert value_of(prompt, "ChoreoLatentOptimisation.iterations") == 0
-        assert value_of(prompt, "ChoreoPocketScene.seed") == case.world.seed
         assert value_of(prompt, "motion_bucket_id") == case.bucket >= 1
-        assert 11 <= value_of(prompt, "half_size") <= 18
