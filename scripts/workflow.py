@@ -18,6 +18,7 @@ TWINS = {
     "AnimateDiff pocket (runs anywhere)": "animatediff-pocket",
     "MotionClone pocket (runs anywhere)": "motionclone-pocket",
     "S²V2V pocket (runs anywhere)": "s2v2v-pocket",
+    "MotionPro pocket (runs anywhere)": "motionpro-pocket",
     "Draw a box and go": "draw-a-box",
     "Points on a reference video": "points-on-video",
     "Strokes and mask": "strokes-and-mask",
