@@ -6,15 +6,14 @@
 
 Every case runs guided and unguided (the same graph with zero iterations or strength) from one start image
 or reference, noise and motion bucket, and once more with the method's ablation (sg-i2v: without alignment;
-motionclone: all entries of the maps; s2v2v and s2v2v-trajectory: many points). Methods that bring their own
-noise run a third time with fresh noise (plain). Prints a table, or with --json one object. --save keeps the
-frames of every run (ID_ARM.npz) and a contact sheet.
+motionclone: all entries of the maps; s2v2v and s2v2v-trajectory: many points; motionpro: all-one mask).
+Methods that bring their own noise run a third time with fresh noise (plain). Prints a table, or with --json
+one object. --save keeps the frames of every run (ID_ARM.npz) and a contact sheet.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import sys
 import time
@@ -26,14 +25,12 @@ from typing import TYPE_CHECKING, Any
 import drawings
 import host as hosts
 import motionclone
+import motionpro
 import s2v2v
-from client import node_ids
 from farm import Clips, Farm, guarded
 from workflow import change, load
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from choreo.toy.cases import Case
 
 SHOWN = 12  # cases on the contact sheet
@@ -165,31 +162,6 @@ def prompt_for(method: Method, case: Case, arm: str, changes: Mapping[str, Any])
     return prompt
 
 
-def start_name(case: Case) -> str:
-    return f"choreo_{case.id}.png"
-
-
-def start_images(cases: Sequence[Case]) -> dict[str, bytes]:
-    """The start image of every case as a PNG file, by name."""
-    from choreo.toy.cases import start_image
-
-    return {start_name(case): png(start_image(case)) for case in cases}
-
-
-def png(picture: np.ndarray) -> bytes:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def place_start(prompt: dict[str, Any], case: Case) -> None:
-    """Take the start image from its file."""
-    for scene in node_ids(prompt, "ChoreoPocketScene"):
-        prompt[scene] = {"class_type": "LoadImage", "inputs": {"image": start_name(case)}}
-
-
 METHODS = {
     "sg-i2v": Method(
         "sg-i2v-pocket",
@@ -199,8 +171,8 @@ METHODS = {
             "ablation": {"ChoreoSGI2VTarget.feature": "own"},
         },
         box_inputs,
-        start_images,
-        place_start,
+        drawings.start_images,
+        drawings.place_start,
     ),
     "motionclone": Method(
         "motionclone-pocket",
@@ -236,6 +208,17 @@ METHODS = {
         s2v2v.trajectory_inputs,
         lambda cases: {},
         s2v2v.place_fresh_noise,
+    ),
+    "motionpro": Method(
+        "motionpro-pocket",
+        {
+            "guided": {},
+            "unguided": {"ChoreoApplyMotionPro.strength": 0.0},
+            "ablation": motionpro.EVERYTHING,
+        },
+        motionpro.inputs,
+        motionpro.files,
+        motionpro.place,
     ),
 }
 
