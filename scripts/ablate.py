@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import host as hosts
 import motionclone
+import motionpro
 import s2v2v
 from evaluate import METHODS, positive, prompt_for
 from farm import Clips, Farm, RunFailed, guarded
@@ -114,9 +115,11 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
         "strength 10": {"strength": 10.0},
         "texture in the boxes": {"texture": 1.0},
     },
+    "motionpro": motionpro.ROWS,
 }
 WEIGHTS = {
     "sg-i2v": ("pocket-svd", "pocket-vae"),
+    "motionpro": ("pocket-svd", "pocket-motionpro", "pocket-vae"),
     **dict.fromkeys(
         ("motionclone", "s2v2v", "s2v2v-trajectory"), ("pocket-animatediff", "pocket-mm", "pocket-vae")
     ),
