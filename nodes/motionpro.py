@@ -39,7 +39,7 @@ class LoadMotionPro(io.ComfyNode):
             description="MotionPro's controller for Stable Video Diffusion: its motion encoder, modulation and LoRA, from an official checkpoint or its compact form.",
             search_aliases=["motion brush", "drag", "trajectory", "camera control", "controller"],
             inputs=[
-                io.Combo.Input("motionpro", options=[*folder_paths.get_filename_list(MODELS), *_shipped()], tooltip="A file in models/motionpro: MotionPro-gs_16k.pt, MotionPro_Dense-gs_14k.pt, or the compact form that scripts/convert_motionpro.py makes of one (about 307 MB)."),
+                io.Combo.Input("motionpro", options=[*folder_paths.get_filename_list(MODELS), *_shipped()], tooltip="A file in models/motionpro: MotionPro-gs_16k.pt, MotionPro_Dense-gs_14k.pt, or the compact form that scripts/convert_motionpro.py makes of one (about 307 MB). pocket-motionpro [choreo] ships with the pack, for the pocket SVD."),
                 io.Combo.Input("kind", options=["auto", *KINDS], default="auto", advanced=True, tooltip="Which of the two models it is: sparse takes strokes and a mask, dense the motion of a whole video. auto: what the file says, or its name."),
             ],
             outputs=[MotionPro.Output("controller", tooltip="For Apply MotionPro.")],

@@ -26,7 +26,7 @@ import host as hosts
 from ablation_rows import ROWS
 from evaluate import METHODS, default_cases, offered, positive, prompt_for
 from farm import Clips, Farm, RunFailed, guarded
-from workflow import load, pocket_model, value_of
+from workflow import load, pocket_controllers, pocket_model, value_of
 
 if TYPE_CHECKING:
     from choreo.toy.cases import Case
@@ -108,7 +108,8 @@ def fingerprint(method: str, cases: Sequence[Case]) -> str:
     same = dict.fromkeys(changing(method))
     prompts = [prompt_for(METHODS[method], case, "unguided", same) for case in cases]
     digest = hashlib.sha256(json.dumps([dump(list(cases)), prompts]).encode())
-    for file in FILES[pocket_model(METHODS[method].workflow)]:
+    workflow = METHODS[method].workflow
+    for file in (*FILES[pocket_model(workflow)], *pocket_controllers(workflow)):
         digest.update((FOLDER / f"{file}.safetensors").read_bytes())
     return digest.hexdigest()[:16]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import motionclone
+import motionpro
 import pocket_wan
 import s2v2v
 
@@ -110,6 +111,7 @@ def _thirds(suffix: str = "") -> Rows:
 
 
 ROWS |= {
+    "motionpro": motionpro.ROWS,
     "sg-i2v-wan": {
         "as shipped": {},
         "feature own": {"feature": "own"},

@@ -4,7 +4,8 @@
     python scripts/demo.py [--out DIR] [--workflow NAME] [--keep] [--torch-index URL]
 
 Writes NAME.mp4, NAME.webp and contact-sheet.png (what was drawn, unguided, guided), and says how closely
-the object of a pocket example followed its box. Sets up a private ComfyUI first where there is none.
+the object of a pocket example followed its box or stroke. Sets up a private ComfyUI first where there is
+none.
 """
 
 from __future__ import annotations
@@ -27,7 +28,13 @@ if TYPE_CHECKING:
 
 WORKFLOWS = hosts.ROOT / "workflows" / "api"
 CONTROLS = "controls"  # the id of the node that is added to draw the controls
-STEERING = ("ChoreoLatentOptimisation", "ChoreoLatentOptimisationSampler")
+# What steers, and the input whose zero switches it off.
+STEERING = {
+    "ChoreoLatentOptimisation": "iterations",
+    "ChoreoLatentOptimisationSampler": "iterations",
+    "ChoreoApplyMotionPro": "strength",
+}
+DRAWINGS = ("ChoreoBoxTrajectory", "ChoreoStrokeTrajectory")
 PATIENCE = 24 * 3600.0  # seconds; a large model on a slow machine takes its time
 
 Clips = dict[str, "np.ndarray"]  # what it shows -> frames uint8 [F, H, W, 3]
@@ -76,18 +83,24 @@ def generate(server: Server, prompt: Prompt) -> Clips:
 
 
 def drawn_controls(prompt: Prompt) -> dict[str, Any]:
-    """A node that draws the target's boxes over the start image, where the prompt has both."""
-    targets, starts = node_ids(prompt, "ChoreoSGI2VTarget"), node_ids(prompt, "ChoreoSVDConditioning")
-    if not (targets and starts):
+    """A node that draws the target's boxes, or strokes and mask, over the start image of the prompt."""
+    starts = node_ids(prompt, "ChoreoSVDConditioning")
+    targets, conditions = node_ids(prompt, "ChoreoSGI2VTarget"), node_ids(prompt, "ChoreoMotionProCondition")
+    drawn: dict[str, Any] = {}
+    if targets:
+        drawn = {"boxes": prompt[targets[0]]["inputs"]["boxes"]}
+    elif conditions:
+        drawn = {"tracks": [conditions[0], 1], "mask": [conditions[0], 2]}
+    if not (drawn and starts):
         return {}
-    image, boxes = prompt[starts[0]]["inputs"]["init_image"], prompt[targets[0]]["inputs"]["boxes"]
-    return {CONTROLS: {"class_type": "ChoreoPreviewControls", "inputs": {"image": image, "boxes": boxes}}}
+    inputs = {"image": prompt[starts[0]]["inputs"]["init_image"], **drawn}
+    return {CONTROLS: {"class_type": "ChoreoPreviewControls", "inputs": inputs}}
 
 
 def unguided(prompt: Prompt) -> Prompt:
-    """The same prompt with zero iterations of guidance."""
+    """The same prompt with zero iterations, or zero strength, of guidance."""
     changed = {
-        key: {**prompt[key], "inputs": {**prompt[key]["inputs"], "iterations": 0}}
+        key: {**prompt[key], "inputs": {**prompt[key]["inputs"], STEERING[prompt[key]["class_type"]]: 0}}
         for key in node_ids(prompt, *STEERING)
     }
     return {**prompt, **changed}
@@ -143,21 +156,34 @@ def write(folder: Path, name: str, prompt: Prompt, clips: Clips) -> None:
 
 
 def closeness(prompt: Prompt, clips: Clips) -> str:
-    """How far the object was from its box on average, in a sentence; only toy scenes can be tracked."""
-    scenes, drawings = node_ids(prompt, "ChoreoPocketScene"), node_ids(prompt, "ChoreoBoxTrajectory")
-    if not (scenes and drawings and "unguided" in clips):
+    """How far the object was from its drawn way on average, in a sentence; only toy scenes can be tracked."""
+    scenes, drawing = node_ids(prompt, "ChoreoPocketScene"), drawn_way(prompt)
+    if not (scenes and drawing and "unguided" in clips):
         return "Look at the contact sheet: only a steered Pocket Scene can be measured."
-    from choreo.controls import boxes_from_text
-    from choreo.metrics.measures import PRIMARY, measure
+    from choreo.metrics.measures import distance
+    from choreo.metrics.tracker import track
 
-    drawing, color = prompt[drawings[0]]["inputs"], prompt[scenes[0]]["inputs"]["color"]
-    tracks = boxes_from_text(drawing["boxes"], drawing["width"], drawing["height"], drawing["frames"])
-    boxes = tracks.boxes[:, 0].numpy()
-    guided, free = (measure(clips[arm], color, boxes)[PRIMARY] for arm in ("guided", "unguided"))
+    (way, what), color = drawing, prompt[scenes[0]]["inputs"]["color"]
+    guided, free = (
+        float(distance(track(clips[arm], color).centres, way)[1:].mean()) for arm in ("guided", "unguided")
+    )
     return (
-        f"Mean distance of the {color} object from the centre of its box: {guided:.1f} px guided,"
+        f"Mean distance of the {color} object from {what}: {guided:.1f} px guided,"
         f" {free:.1f} px unguided ({guided / free:.2f} of it)."
     )
+
+
+def drawn_way(prompt: Prompt) -> tuple[np.ndarray, str] | None:
+    """The way [F, 2] that the first box or stroke of a prompt goes, and what it is the way of."""
+    from choreo.controls import boxes_from_text
+    from choreo.controls.stroke_document import strokes_from_text
+
+    for drawing in (prompt[key]["inputs"] for key in node_ids(prompt, *DRAWINGS)):
+        size = drawing["width"], drawing["height"], drawing["frames"]
+        if "boxes" in drawing:
+            return boxes_from_text(drawing["boxes"], *size).boxes[:, 0, :2].numpy(), "the centre of its box"
+        return strokes_from_text(drawing["strokes"], *size).points[:, 0].numpy(), "its stroke"
+    return None
 
 
 def keep(server: Server) -> None:

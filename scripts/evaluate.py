@@ -6,9 +6,9 @@
 
 Every case runs guided and unguided (the same graph with zero iterations or strength) from one start image
 or reference, noise and motion bucket, and once more with the method's ablation (sg-i2v: without alignment;
-motionclone: all entries of the maps; s2v2v and s2v2v-trajectory: many points). Methods that bring their own
-noise run a third time with fresh noise (plain). Prints a table, or with --json one object. --save keeps the
-frames of every run (ID_ARM.npz) and a contact sheet.
+motionclone: all entries of the maps; s2v2v and s2v2v-trajectory: many points; motionpro: all-one mask).
+Methods that bring their own noise run a third time with fresh noise (plain). Prints a table, or with --json
+one object. --save keeps the frames of every run (ID_ARM.npz) and a contact sheet.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import drawings
 import host as hosts
 import motionclone
+import motionpro
 import pocket_wan
 import s2v2v
 import sg_i2v
@@ -178,8 +180,8 @@ METHODS: dict[str, Method] = {
             "ablation": {"ChoreoSGI2VTarget.feature": "own"},
         },
         sg_i2v.svd_inputs,
-        sg_i2v.files,
-        sg_i2v.place,
+        drawings.start_images,
+        drawings.place_start,
         "ChoreoSVDConditioning.video_frames",
     ),
     "motionclone": Method(
@@ -216,6 +218,18 @@ METHODS: dict[str, Method] = {
         s2v2v.trajectory_inputs,
         lambda cases: {},
         s2v2v.place_fresh_noise,
+    ),
+    "motionpro": Method(
+        "motionpro-pocket",
+        {
+            "guided": {},
+            "unguided": {"ChoreoApplyMotionPro.strength": 0.0},
+            "ablation": motionpro.EVERYTHING,
+        },
+        motionpro.inputs,
+        motionpro.files,
+        motionpro.place,
+        "ChoreoSVDConditioning.video_frames",
     ),
 }
 

@@ -11,6 +11,7 @@ import host as hosts
 from client import Prompt, node_ids
 
 FOLDER = hosts.ROOT / "workflows" / "api"
+SHIPPED = " [choreo]"  # behind the name of a file that ships with the pack
 # The example pages of `workflows/`, each with its API twin.
 TWINS = {
     "SG-I2V pocket (runs anywhere)": "sg-i2v-pocket",
@@ -18,6 +19,7 @@ TWINS = {
     "AnimateDiff pocket (runs anywhere)": "animatediff-pocket",
     "MotionClone pocket (runs anywhere)": "motionclone-pocket",
     "S²V2V pocket (runs anywhere)": "s2v2v-pocket",
+    "MotionPro pocket (runs anywhere)": "motionpro-pocket",
     "Draw a box and go": "draw-a-box",
     "Points on a reference video": "points-on-video",
     "Strokes and mask": "strokes-and-mask",
@@ -58,9 +60,17 @@ def pocket_model(name: str) -> str:
     return value_of(load(name), "ChoreoLoadPocketModel.model")
 
 
+def pocket_controllers(name: str) -> list[str]:
+    """The controllers that ship with the pack which a workflow loads."""
+    prompt = load(name)
+    named = (prompt[key]["inputs"]["motionpro"] for key in node_ids(prompt, "ChoreoLoadMotionPro"))
+    return [value.removesuffix(SHIPPED) for value in named if value.endswith(SHIPPED)]
+
+
 def ships(name: str) -> bool:
-    """Whether this version of the pack has the pocket model of a workflow. Needs no torch."""
-    return (hosts.ROOT / "pocket" / f"{pocket_model(name)}.safetensors").is_file()
+    """Whether this version of the pack has the pocket model of a workflow, and its controller. No torch."""
+    files = [pocket_model(name), *pocket_controllers(name)]
+    return all((hosts.ROOT / "pocket" / f"{file}.safetensors").is_file() for file in files)
 
 
 def the_node(prompt: Prompt, kind: str) -> str:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from .measures import GUARDS, METRICS, PRIMARY, STANDING, destroyed
-from .statistics import paired_ratio, summary
+from .statistics import paired_ratio, ratio_of_means, summary
 
 Measures = dict[str, float]
 ARMS = ("guided", "unguided", "plain")  # as reported; plain: fresh noise, where a method brings its own
-GROUPED = (PRIMARY, "background_motion_px", "camera_error_px")  # reported for each group of cases
-OPTIONAL = ("prompt_accuracy", "camera_error_px")  # guards of methods that read words, or move the camera
+BACKGROUND, CAMERA = "background_motion_px", "camera_error_px"
+GROUPED = (PRIMARY, BACKGROUND, CAMERA)  # reported for each group of cases
+OPTIONAL = ("prompt_accuracy", CAMERA)  # guards of methods that read words, or move the camera
 PRECISION = 1.0  # px of the tracker
 
 
@@ -56,8 +57,8 @@ def build(method: str, runs: list[Scored], seconds: float) -> dict[str, Any]:
     """The report: means over cases, guided against unguided as paired ratios, controls and guards.
 
     A control's `to_guided` and `to_unguided` are ratios of its mean to those of the arms. The arm
-    `plain`, the guards of `OPTIONAL` and `groups` are reported where they exist; another figure that does
-    not (the direction of static targets, an ablation that was not run) is None.
+    `plain`, the guards of `OPTIONAL`, `groups` and `background` are reported where they exist; another
+    figure that does not (the direction of static targets, an ablation that was not run) is None.
     """
 
     def arm(name: str, measure: str) -> np.ndarray:
@@ -89,6 +90,7 @@ def build(method: str, runs: list[Scored], seconds: float) -> dict[str, Any]:
             "controls": {name: _control(values, guided, unguided) for name, values in controls.items()},
             "guards": guards,
             **_groups(runs),
+            **_background(runs),
             "seconds": seconds,
         }
     )
@@ -125,6 +127,19 @@ def _group(runs: list[Scored]) -> dict[str, Any]:
     return entry
 
 
+def _background(runs: list[Scored]) -> dict[str, Any]:
+    """How far the ground moves where the camera is asked to rest, against where it is asked to move."""
+    asked = [run for run in runs if math.isfinite(run.arms["guided"][CAMERA])]
+    rest, moving = (
+        _arm([run for run in asked if run.by_camera == moves], "guided", BACKGROUND)
+        for moves in (False, True)
+    )
+    if not (len(rest) and len(moving)):
+        return {}
+    means = {"rest": summary(rest)["mean"], "moving": summary(moving)["mean"]}
+    return {"background": {**means, **ratio_of_means(rest, moving)}}
+
+
 def _control(values: np.ndarray, guided: np.ndarray, unguided: np.ndarray) -> Measures | None:
     if not np.isfinite(values).any():
         return None
@@ -151,8 +166,7 @@ def table(report: dict[str, Any]) -> str:
         f"{'mean (median) [95 %]':22}{head}   guided / unguided",
     ]
     for name, entry in report["metrics"].items():
-        ratio = f"{figure(entry['ratio'])} [{figure(entry['ratio_lo'])}, {figure(entry['ratio_hi'])}]"
-        lines.append(f"{_row(name, entry, arms)}   {ratio}")
+        lines.append(f"{_row(name, entry, arms)}   {_ratio(entry)}")
     lines += ["", f"controls ({report['primary']})"]
     for name, entry in report["controls"].items():
         if entry:
@@ -163,6 +177,10 @@ def table(report: dict[str, Any]) -> str:
     for measure in GROUPED if "groups" in report else ():
         lines += ["", f"{measure} by what is told: guided, unguided, ablation; guided / unguided, / ablation"]
         lines += [_told(name, entry, measure) for name, entry in report["groups"].items()]
+    if "background" in report:
+        found = report["background"]
+        told = f"{figure(found['rest'])} / {figure(found['moving'])} = {_ratio(found)}"
+        lines += ["", f"{BACKGROUND}, guided, camera asked to rest / to move: {told}"]
     for name, reason in (("no_gain", "the object was destroyed"), ("stood", "it stood on its ground")):
         lines += ["", f"gains that are none, {reason}: {', '.join(guards[name]) or 'no case'}"]
     return "\n".join(lines)
@@ -171,8 +189,11 @@ def table(report: dict[str, Any]) -> str:
 def _told(name: str, entry: dict[str, Any], measure: str) -> str:
     found = entry[measure]
     means = "".join(f"{figure(found[arm]):>9}" for arm in ("guided", "unguided", "ablation"))
-    ratio = f"{figure(found['ratio'])} [{figure(found['ratio_lo'])}, {figure(found['ratio_hi'])}]"
-    return f"{name:22}({entry['cases']:>2}){means}   {ratio}   {figure(found['to_ablation'])}"
+    return f"{name:22}({entry['cases']:>2}){means}   {_ratio(found)}   {figure(found['to_ablation'])}"
+
+
+def _ratio(entry: dict[str, Any]) -> str:
+    return f"{figure(entry['ratio'])} [{figure(entry['ratio_lo'])}, {figure(entry['ratio_hi'])}]"
 
 
 def _row(name: str, entry: dict[str, Any], arms: list[str]) -> str:

@@ -37,5 +37,19 @@ def paired_ratio(numerator: np.ndarray, denominator: np.ndarray) -> dict[str, fl
     return {"ratio": pairs[:, 0].mean() / pairs[:, 1].mean(), "ratio_lo": low, "ratio_hi": high}
 
 
-def _draws(count: int) -> np.ndarray:
-    return np.random.default_rng(SEED).integers(count, size=(DRAWS, count))
+def ratio_of_means(numerator: np.ndarray, denominator: np.ndarray) -> dict[str, float]:
+    """Ratio of the means of two lists [N] and [M] of different cases, and its 95 % interval.
+
+    NaN entries do not count; an empty list or a denominator of zero gives NaN.
+    """
+    above, below = (values[np.isfinite(values)] for values in (numerator, denominator))
+    if not (len(above) and len(below)) or below.mean() == 0:
+        return dict.fromkeys(("ratio", "ratio_lo", "ratio_hi"), math.nan)
+    top, bottom = above[_draws(len(above))].mean(1), below[_draws(len(below), SEED + 1)].mean(1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = np.nanpercentile(top / bottom, INTERVAL)
+    return {"ratio": above.mean() / below.mean(), "ratio_lo": low, "ratio_hi": high}
+
+
+def _draws(count: int, seed: int = SEED) -> np.ndarray:
+    return np.random.default_rng(seed).integers(count, size=(DRAWS, count))

@@ -23,6 +23,12 @@ STEERING = {
     "motionclone": ("ChoreoMotionCloneTarget", "ChoreoMotionGuidance", "Reference's own prompt"),
     "s2v2v": ("ChoreoS2V2VTarget", "ChoreoMotionGuidance", "ChoreoTrackPoints"),
     "s2v2v-trajectory": ("ChoreoS2V2VTarget", "ChoreoMotionGuidance", "ChoreoTrackPoints", "ChoreoBoxVideo"),
+    "motionpro": (
+        "ChoreoStrokeTrajectory",
+        "ChoreoMotionBrush",
+        "ChoreoMotionProCondition",
+        "ChoreoApplyMotionPro",
+    ),
 }
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import drawings
 import evaluate
 import pocket_wan
-import sg_i2v
 import workflow
 from choreo.controls import boxes_from_text
 from choreo.toy.case_set import make_cases
@@ -45,7 +45,7 @@ def test_the_prompt_holds_the_case() -> None:
     assert found["KSampler.seed"] == CASE.noise_seed
     assert found["ChoreoSVDConditioning.motion_bucket_id"] == CASE.bucket
     assert found["ChoreoSVDConditioning.video_frames"] == found["ChoreoBoxTrajectory.frames"] == CASE.frames
-    assert found["LoadImage.image"] == sg_i2v.start_name(CASE)
+    assert found["LoadImage.image"] == drawings.start_name(CASE)
     drawn = boxes_from_text(found["ChoreoBoxTrajectory.boxes"], 128, 128, CASE.frames)
     assert drawn.boxes.numpy() == pytest.approx(boxes(CASE), abs=0.01)
     json.dumps(found, allow_nan=False)
@@ -224,7 +224,7 @@ def test_the_prompt_of_the_pocket_wan_holds_the_case(name: str) -> None:
     assert case.prompt and case.world.texture
     words = f"a {case.prompt.color} {case.prompt.shape} on {case.world.texture}"
     assert value_of(prompt, "Prompt.text") == words
-    shown = sg_i2v.start_name(case) if name == "sg-i2v-wan" else f"choreo_{case.id}.mkv"
+    shown = drawings.start_name(case) if name == "sg-i2v-wan" else f"choreo_{case.id}.mkv"
     assert shown in inputs(prompt).values()
     links = [v for n in prompt.values() for v in n["inputs"].values() if isinstance(v, list)]
     assert all(source in prompt for source, _ in links)
@@ -254,3 +254,33 @@ def test_a_method_is_offered_where_its_pocket_model_is(
     (tmp_path / "pocket").mkdir()
     (tmp_path / "pocket" / "pocket-wan.safetensors").touch()
     assert evaluate.offered() == ON_WAN
+
+
+def test_arms_of_motionpro_differ_by_strength_and_mask() -> None:
+    method, case = evaluate.METHODS["motionpro"], make_cases("motionpro", 1)[0]
+    prompts = [evaluate.prompt_for(method, case, arm, {}) for arm in method.arms]
+    guided, unguided, ablation = map(inputs, prompts)
+    saved, strength, moving = (
+        "SaveImage.filename_prefix", "ChoreoApplyMotionPro.strength", "ChoreoMotionProCondition.moving",
+    )  # fmt: skip
+    assert {k for k in guided if guided[k] != unguided[k]} == {saved, strength}
+    assert {k for k in guided if guided[k] != ablation[k]} == {saved, moving}
+    assert (guided[strength], unguided[strength]) == (1, 0)
+    assert (guided[moving], ablation[moving]) == ("painted", "everything")
+
+
+def test_the_prompt_of_motionpro_holds_the_case() -> None:
+    method, case = evaluate.METHODS["motionpro"], make_cases("motionpro", 3)[2]
+    prompt = evaluate.prompt_for(method, case, "guided", {})
+    found = inputs(prompt)
+    assert found["ChoreoStrokeTrajectory.strokes"] == drawings.strokes(case)
+    assert {found[key] for key in found if key.endswith("frames")} == {case.frames}
+    assert found["KSampler.seed"] == case.noise_seed
+    assert found["ChoreoSVDConditioning.motion_bucket_id"] == case.bucket
+    brush = prompt[found["ChoreoMotionProCondition.mask"][0]]
+    assert (
+        brush["class_type"] == "LoadImageMask" and brush["inputs"]["image"] == f"mask_dilated_{case.id}.png"
+    )
+    assert {brush["inputs"]["image"], found["LoadImage.image"]} <= method.files([case]).keys()
+    links = [v for n in prompt.values() for v in n["inputs"].values() if isinstance(v, list)]
+    assert all(source in prompt for source, _ in links)

@@ -22,7 +22,7 @@ from choreo.metrics.measures import (
 )
 from choreo.metrics.report import Scored, build, table
 from choreo.metrics.score import false_target, group, repeated, score, scored
-from choreo.metrics.statistics import paired_ratio, summary
+from choreo.metrics.statistics import paired_ratio, ratio_of_means, summary
 from choreo.metrics.tracker import DIAGONAL
 from choreo.toy.case_set import make_cases
 from choreo.toy.cases import Case, Sprite, World, boxes, truth
@@ -161,6 +161,17 @@ def test_the_ratio_is_paired() -> None:
     shuffled = paired_ratio(0.5 * hard[::-1], hard)
     assert shuffled["ratio"] == pytest.approx(0.5) and shuffled["ratio_hi"] - shuffled["ratio_lo"] > 0.1
     assert math.isnan(paired_ratio(hard, 0 * hard)["ratio"])
+
+
+def test_a_ratio_of_the_means_of_different_cases() -> None:
+    few, many = np.array([1.0, 2.0, math.nan, 3.0]), np.linspace(2, 6, 32)
+    found = ratio_of_means(few, many)
+    assert found["ratio"] == pytest.approx(0.5) and found["ratio_lo"] < 0.5 < found["ratio_hi"]
+    wider = ratio_of_means(few, many[::16] - many[::16].mean() + 4)
+    assert wider["ratio_hi"] - wider["ratio_lo"] > found["ratio_hi"] - found["ratio_lo"]
+    assert math.isnan(ratio_of_means(few, few[:0])["ratio"]) and math.isnan(
+        ratio_of_means(few, 0 * few)["ratio"]
+    )
 
 
 def perfect_against_frozen(cases: list[Case], arms: tuple[str, ...]) -> dict[tuple[str, str], np.ndarray]:
@@ -360,6 +371,12 @@ def test_a_report_says_what_was_told_and_how_the_camera_followed() -> None:
             assert found["guided"] < 1.5 and found["unguided"] == pytest.approx(moved, abs=1.5)
         assert report["groups"][name]["background_motion_px"]["to_ablation"] in (None, 1)
         assert name in table(report)
+    ground = {name: report["groups"][name]["background_motion_px"]["guided"] for name in told}
+    found = report["background"]  # the free camera of a full mask over a resting ground is in neither
+    assert found["rest"] == ground["object, mask object"] < 1
+    assert found["moving"] == pytest.approx((ground["camera"] + ground["camera and object"]) / 2, abs=1e-3)
+    assert found["ratio"] == pytest.approx(found["rest"] / found["moving"], abs=1e-3)
+    assert "asked to rest / to move" in table(report)
     assert report["metrics"]["relative_error_px"]["guided"]["mean"] < 2  # against the way on the ground
     assert report["guards"]["camera_error_px"]["guided"]["mean"] < 1
 
@@ -367,4 +384,4 @@ def test_a_report_says_what_was_told_and_how_the_camera_followed() -> None:
 def test_methods_that_are_not_told_of_the_camera_are_not_measured_by_it() -> None:
     cases = make_cases(count=1)
     report = build("sg-i2v", list(score(cases, 1, perfect_against_frozen(cases, ("guided", "unguided")))), 0)
-    assert "groups" not in report and "camera_error_px" not in report["guards"]
+    assert not {"groups", "background"} & report.keys() and "camera_error_px" not in report["guards"]
