@@ -168,6 +168,18 @@ def test_a_run_of_a_higher_rank_answers_as_the_one_that_it_begins_with(base, fol
     assert ranks == [TINY.rank, TINY.rank + 2]
 
 
+def test_calm_keeps_the_maps_small_and_the_logged_loss_is_the_error_alone(base, folder):
+    loud = {}
+    for calm in (0.0, 1.0):
+        made = trainer(base, folder, replace(TINY, rate=3e-3, calm=calm), steps=8)
+        first, *_, last = [row["loss"] for row in made.run()]
+        loud[calm] = float(made.bare.loudness), first
+        assert last < 2 * first
+        made.bare._attached.close()
+    assert 0 < loud[1.0][0] < 0.5 * loud[0.0][0]
+    assert loud[1.0][1] == loud[0.0][1]
+
+
 @pytest.mark.parametrize(("shape", "rank"), [((32, 32), 8), ((48, 32), 32), ((320, 320), 32)])
 def test_a_low_rank_change_is_the_same_merged_or_beside_its_layer(shape, rank):
     """Output and gradients; what is narrow is merged, what is wide is not, and the layer stays as it was."""

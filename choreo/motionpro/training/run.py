@@ -106,7 +106,8 @@ class Trainer:
         batch = batch.to(self.accelerator.device)
         with self.accelerator.autocast():
             loss = edm_loss(self.network, batch)
-        self.accelerator.backward(loss)
+        calmed = loss + self.settings.calm * self.bare.loudness if self.settings.calm else loss
+        self.accelerator.backward(calmed)
         return float(self.accelerator.reduce(loss.detach(), "mean"))
 
     def save(self, file: Path) -> None:

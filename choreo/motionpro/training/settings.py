@@ -20,6 +20,8 @@ class Settings:
     begin off the canvas, since strokes start anywhere. sigma, augmentation: mean and deviation of a
     normal logarithm; augmentation None adds no noise to the start image. drop, drop_numbers: share of clips
     without the token, without the start image; without each of fps, bucket and augmentation.
+    calm: weight in the loss of the mean squares of the modulation's maps. The norm behind a modulated block
+    forgets their size where it has a group for each channel: without, they grow and learn ever more slowly.
     rate, betas, decay: AdamW's. clip: largest norm of a gradient (0: any). warm_up: steps in which the rate
     rises; cool_down: share of the steps in which it falls in the end. batch: clips of a process at a time.
     """
@@ -42,6 +44,7 @@ class Settings:
     augmentation: tuple[float, float] | None = (-3.0, 0.5)
     drop: float = 0.1
     drop_numbers: float = 0.1
+    calm: float = 0.0
     rate: float = 1e-5
     betas: tuple[float, float] = (0.9, 0.999)
     decay: float = 0.01
