@@ -92,7 +92,10 @@ def request_of(studio, target, **options):
 
 
 def by_diffusers(studio, target, x):
-    """The same gradient by autograd through UNet3DConditionModel as diffusers runs it, without ComfyUI."""
+    """The same gradient by autograd through UNet3DConditionModel as diffusers runs it, without ComfyUI.
+
+    In double precision, so that the rounding that is compared is one side's alone.
+    """
     from diffusers import UNet3DConditionModel
 
     from choreo.backbones.unet3d import UNet3D
@@ -101,6 +104,7 @@ def by_diffusers(studio, target, x):
 
     network = UNet3DConditionModel(**network_config(studio.weights)).eval()
     network.load_state_dict(studio.weights)
+    network.double()
     raw = {name: {} for name in target.records}
     for name, parts in raw.items():
         for part in ("q", "k"):
@@ -108,9 +112,9 @@ def by_diffusers(studio, target, x):
             module.register_forward_hook(
                 lambda _m, _a, out, parts=parts, part=part: parts.update({part: out})
             )
-    z, grid = x.clone().requires_grad_(), Grid(FRAMES, ROWS, COLS)
+    z, grid = x.double().requires_grad_(), Grid(FRAMES, ROWS, COLS)
     time = studio.model.get_model_object("model_sampling").timestep(torch.tensor([SIGMA]))
-    network((z / (SIGMA**2 + 1) ** 0.5).transpose(0, 1)[None], time, studio.positive[0][0])
+    network((z / (SIGMA**2 + 1) ** 0.5).transpose(0, 1)[None], time, studio.positive[0][0].double())
     backbone, model = UNet3D(), torch.nn.Module()
     model.diffusion_model = network
     sites = {site.name: site for site in backbone.sites(model)}
