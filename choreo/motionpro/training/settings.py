@@ -77,9 +77,10 @@ PAPER = Settings()
 # A cell of 8 px is one latent cell on both canvases, but the pocket's has 256 of them and not 2560: more are
 # shown, so that a sprite of a dozen cells keeps as many as an object of the real canvas does. A quarter of 32
 # channels would be one for each group of the encoder's first norm, which could not tell how far a cell goes.
+# With 16 x 16 cells a place is decided where the noise is 3 to 60.
 POCKET = replace(
     PAPER,
-    rank=8,
+    rank=48,
     stem=16,
     unit=16.0,
     frames=8,
@@ -87,15 +88,20 @@ POCKET = replace(
     height=128,
     fps=6.0,
     fps_id=5.0,
-    r_min=0.7,
+    r_min=0.4,
+    r_max=0.93,
+    shift=7,
+    sigma=(2.6, 1.0),
     augmentation=None,
+    drop=0.03,
     drop_numbers=0.0,
+    calm=3e-4,
     rate=1e-3,
     betas=(0.9, 0.98),
     decay=1e-3,
     clip=1.0,
     warm_up=60,
-    cool_down=0.25,
-    batch=4,
+    cool_down=0.4,
+    batch=8,
 )
 PRESETS = {"paper": PAPER, "pocket": POCKET}
