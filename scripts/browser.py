@@ -101,12 +101,25 @@ def _node(
 
 
 def chromium() -> str:
-    """The path of a Chromium."""
-    named = os.environ.get("CHOREO_CHROMIUM")
-    found = named or next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
+    """The path of a Chromium, which is installed where that is possible without a question."""
+    found = os.environ.get("CHOREO_CHROMIUM") or _on_path() or (_install() and _on_path())
     if not found:
         raise hosts.HostError("No Chromium was found: install it, or set CHOREO_CHROMIUM to its path.")
     return found
+
+
+def _on_path() -> str | None:
+    return next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
+
+
+def _install() -> bool:
+    """Install Debian's Chromium, as root on a system that has apt-get; whether that was done."""
+    if not (shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0):
+        return False
+    hosts.say("Installing Chromium (apt-get install chromium) ...")
+    quiet = {"stdout": subprocess.DEVNULL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
+    subprocess.run(["apt-get", "update", "-qq"], **quiet)
+    return subprocess.run(["apt-get", "install", "-y", "-qq", "chromium"], **quiet).returncode == 0
 
 
 def require_node_modules() -> None:
