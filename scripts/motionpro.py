@@ -84,7 +84,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "strokes without a mask": {MASK: unpainted},
     "four strokes on the object": {"ChoreoStrokeTrajectory.strokes": four_strokes},
     "k 4": {"k": 4},
-    "k 16": {"k": 16},
+    "k 8": {"k": 8},
     "official regions": {"official": True},
     "strength 0.5": {"strength": 0.5},
     "first half": {"end": 0.5},
