@@ -10,6 +10,13 @@ const read = (/** @type {string} */ path) =>
 const EXAMPLES = [
   { title: 'Draw a box and go', twin: 'draw-a-box', id: 4, kind: 'image', shape: [128, 128] },
   { title: 'Points on a reference video', twin: 'points-on-video', id: 2, kind: 'server', shape: [512, 288] },
+  {
+    title: 'MotionPro pocket (runs anywhere)',
+    twin: 'motionpro-pocket',
+    id: 4,
+    kind: 'image',
+    shape: [128, 128],
+  },
   { title: 'Strokes and mask', twin: 'strokes-and-mask', id: 2, kind: 'image', shape: [128, 128] },
 ];
 
