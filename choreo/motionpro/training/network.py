@@ -26,7 +26,7 @@ class ControlledUNet(nn.Module):
 
     motion, lora: the controller, with the official names. mixing: the further weights of the way "concat".
     checkpointing: recompute the residual and transformer blocks in the backward pass. loudness: mean squares
-    of the last forward's maps, summed over the blocks.
+    of the last forward's maps, summed over the blocks; zero in a training without `calm`.
     """
 
     def __init__(self, base: Base, settings: Settings, checkpointing: bool = False) -> None:
@@ -41,7 +41,7 @@ class ControlledUNet(nn.Module):
                 nn.init.zeros_(mix.weight)
         if settings.injection != "modulation":
             _freeze_scaling(self.motion)
-        self.loudness = torch.zeros(())
+        self.calmed, self.loudness = settings.calm > 0, torch.zeros(())
         self._attached = ExitStack()  # for as long as this network lives
         self._attached.enter_context(self.lora.attached(base.unet))
 
@@ -55,9 +55,9 @@ class ControlledUNet(nn.Module):
         dtype = next(self.unet.parameters()).dtype
         rows, context, vector = (part.to(dtype) for part in (rows, context, vector))
         maps = self.motion(condition, frames)
-        self.loudness = torch.stack(
-            [m.gamma.square().mean() + m.beta.square().mean() for m in maps.values()]
-        ).sum()
+        if self.calmed:  # else its graph would keep the maps until the next step
+            squares = [m.gamma.square().mean() + m.beta.square().mean() for m in maps.values()]
+            self.loudness = torch.stack(squares).sum()
         patch = ResidualPatch(lambda block, _: self._change(block, maps.get(block)))
         with checkpointed(self._blocks() if self.checkpointing else []):
             return self.unet(
