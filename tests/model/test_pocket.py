@@ -13,7 +13,7 @@ def test_the_files_are_small_and_load_safely():
     from choreo.models.pocket import FOLDER
 
     files = sorted(FOLDER.glob("*.safetensors"))
-    names = ["pocket-animatediff", "pocket-mm", "pocket-svd", "pocket-vae"]
+    names = ["pocket-animatediff", "pocket-mm", "pocket-motionpro", "pocket-svd", "pocket-vae"]
     assert [f.stem for f in files] == names
     assert sum(f.stat().st_size for f in files) <= 24e6
     for file in files:

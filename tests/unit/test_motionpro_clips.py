@@ -109,6 +109,28 @@ def whole(shown: torch.Tensor, top: int, left: int) -> bool:
     return torch.equal(spread[: len(grid), : grid.shape[1]], grid)
 
 
+def test_random_trajectories_are_a_few_squares_of_one_displacement_each() -> None:
+    flow, visible = moving(48, 64)
+    flow[1:, :, :32] += torch.rand(2, 48, 32, 2, generator=generator())  # no two pixels go alike
+    numbers = set()
+    for seed in range(60):
+        condition = condition_of(flow, visible, small(trajectories="random"), generator(seed))
+        assert condition is not None and condition.shape == (3, 3, 48, 64)
+        shown = condition[:, :2].movedim(1, -1)
+        assert not shown[0].any()
+        ways = shown[:, shown.any(-1).any(0)].unique(dim=1)
+        moved = [way for way in ways.unbind(1) if not torch.allclose(way[2], torch.ones(2))]
+        for way in moved:  # each is a pixel's own, over at most its square
+            assert (flow - way[:, None, None]).abs().amax((0, 3)).min() < 1e-4
+            assert int((shown == way[:, None, None]).all(-1).all(0).sum()) <= 64
+        numbers.add(ways.shape[1])
+        assert torch.equal(condition[0, 2, :, :32], torch.ones(48, 32)) and not condition[0, 2, :, 32:].any()
+    assert max(numbers) <= 8 and len(numbers) > 4
+    assert condition_of(flow, torch.zeros_like(visible), small(trajectories="random"), generator()) is None
+    with pytest.raises(ValueError, match="trajectories is 'few'; it must be one of regions, random"):
+        small(trajectories="few")
+
+
 def test_a_clip_without_a_region_is_given_up_and_dense_ones_need_pixels() -> None:
     flow, visible = moving()
     assert condition_of(flow, torch.zeros_like(visible), small(), generator()) is None

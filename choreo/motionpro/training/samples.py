@@ -6,10 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...controls import PointTracks
+from ..conditions import Rules, write_strokes
 from ..regions import chosen_cells, motion_mask, seen_throughout, spread
 from .settings import Settings
 
 TRIES = 4  # draws of regions before a clip is given up
+MOST = 8  # random trajectories
 FEW = 196  # a dense condition needs more pixels than these that stay visible
 
 
@@ -23,11 +26,34 @@ def condition_of(flow: Tensor, visible: Tensor, settings: Settings, g: torch.Gen
         if int(seen_throughout(visible).sum()) <= FEW:
             return None
         return torch.cat([way, visible[:, None].to(flow)], dim=1)
-    shown = shown_regions(seen_throughout(visible), settings, g)
-    if shown is None:
+    if settings.trajectories == "random":
+        motion = random_trajectories(flow, seen_throughout(visible), settings.region, g)
+    else:
+        shown = shown_regions(seen_throughout(visible), settings, g)
+        motion = None if shown is None else way * shown.to(flow)
+    if motion is None:
         return None
     mask = motion_mask(flow).expand(len(flow), 1, -1, -1)
-    return torch.cat([way * shown.to(flow), mask.to(flow)], dim=1)
+    return torch.cat([motion, mask.to(flow)], dim=1)
+
+
+def random_trajectories(flow: Tensor, visible: Tensor, region: int, g: torch.Generator) -> Tensor | None:
+    """Displacements [F, 2, H, W] of one to eight random pixels of those visible [H, W], as strokes show them.
+
+    None where no pixel stays visible. A pixel that rests drifts by one pixel, as a resting stroke does.
+    """
+    pixels = visible.nonzero()  # row, column
+    if not len(pixels):
+        return None
+    several = int(torch.randint(1, MOST + 1, (), generator=g))
+    rows, columns = pixels[torch.randint(len(pixels), (several,), generator=g)].unbind(1)
+    starts = torch.stack([columns, rows], dim=1) + 0.5
+    frames, height, width = flow.shape[:3]
+    points = starts + flow[:, rows, columns]
+    shown = torch.ones(frames, several, dtype=torch.bool)
+    motion = torch.zeros_like(flow)
+    write_strokes(motion, PointTracks((width, height), points, shown, ("",) * several), Rules(region))
+    return motion.movedim(-1, 1)
 
 
 def shown_regions(visible: Tensor, settings: Settings, g: torch.Generator) -> Tensor | None:

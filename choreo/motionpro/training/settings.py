@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 
 WAYS = ("modulation", "concat", "sum")
 KINDS = ("sparse", "dense")
+TRAJECTORIES = ("regions", "random")
 
 
 @dataclass(frozen=True)
 class Settings:
     """How a controller is trained; the defaults are the official code's.
 
-    kind, injection: of KINDS, of WAYS. rank: of the LoRA. stem: channels of the encoder's first convolution,
+    kind, injection: of KINDS, of WAYS. trajectories: of TRAJECTORIES, what a sparse condition shows: cells of
+    a grid with the flow of each of their pixels (the paper's region-wise trajectories), or a few random
+    pixels, the displacement of each over a square of `region` pixels (the ablation). rank: of the LoRA. stem: channels of the encoder's first convolution,
     half of the second's (0: a quarter of the UNet's). unit: pixels of displacement that begin as strong as
     the mask. frames, width, height, fps, fps_id: of the clips, and what the network is told.
     region: side in pixels of a cell of the region grid (the paper's k). r_min, r_max: a clip's mask ratio is
@@ -28,6 +31,7 @@ class Settings:
 
     kind: str = "sparse"
     injection: str = "modulation"
+    trajectories: str = "regions"
     rank: int = 32
     stem: int = 0
     unit: float = 1.0
@@ -58,6 +62,10 @@ class Settings:
             raise ValueError(f"kind is '{self.kind}'; it must be one of {', '.join(KINDS)}.")
         if self.injection not in WAYS:
             raise ValueError(f"injection is '{self.injection}'; it must be one of {', '.join(WAYS)}.")
+        if self.trajectories not in TRAJECTORIES:
+            raise ValueError(
+                f"trajectories is '{self.trajectories}'; it must be one of {', '.join(TRAJECTORIES)}."
+            )
         if not 0 <= self.r_min <= self.r_max <= 1:
             raise ValueError(
                 f"r_min is {self.r_min} and r_max {self.r_max}; they must rise and lie between 0 and 1."
