@@ -20,6 +20,10 @@ DROP_TEXT = 0.1  # share of clips trained with an empty prompt, for classifier-f
 WITH_IMAGE = 0.4  # share of clips trained with their start image
 LARGE = 1.5  # sizes of sprites in single frames, whose shapes are plainer
 NEAR, CLEAR = 5.0, 0.8  # what cells near sprites weigh, below this noise level
+ROPE = 10000.0  # base of the rotary embedding's frequencies
+# Of the first two frequencies along t, y and x (`look_at`): a token or two around.
+SHARPNESS = ((1.0, 3.0), (3.0, 9.0), (3.0, 9.0))
+BESIDE = ((0, 1, 0), (0, 0, 1), (1, 0, 0), (0, -1, 0), (0, 0, -1), (-1, 0, 0))
 DRAWN = 64  # pixels a side of training clips
 
 
@@ -60,8 +64,15 @@ class Network(nn.Module):
 
 @torch.no_grad()
 def initialise(model: Network) -> None:
-    """torch's defaults for ComfyUI's uninitialised layers; blocks start as identity, their gates open."""
+    """torch's defaults for ComfyUI's uninitialised layers; blocks start as identity, their gates open.
+
+    Two heads of each block start by looking around themselves (`look_at`), the second beside itself: where
+    things are next to each other need not be learned.
+    """
     reset(model)
+    for i, block in enumerate(model.wan.blocks):
+        look_at(block.self_attn, 0, (0, 0, 0))
+        look_at(block.self_attn, 1, BESIDE[i % len(BESIDE)])
     zero = ("attn.o.weight", "attn.o.bias", "ffn.2.weight", "ffn.2.bias", "modulation")
     first = ("wan.head.head.weight", "wan.head.head.bias")
     for name, parameter in model.named_parameters():
@@ -69,6 +80,29 @@ def initialise(model: Network) -> None:
             parameter.zero_()
         if name.endswith("modulation") and parameter.shape[1] == 6:
             parameter[:, [2, 5]] = 1.0
+
+
+def look_at(attention: Any, head: int, offset: tuple[int, int, int]) -> None:
+    """Start a head with a query and a key that say only where: it looks so many tokens away (t, y, x).
+
+    A query and a key that are the same everywhere leave the rotary embedding alone in their product:
+    the sum over its frequencies of sharpness * cos(frequency * (distance - offset)).
+    """
+    width = attention.head_dim
+    axes = (width - 4 * (width // 6), 2 * (width // 6), 2 * (width // 6))
+    start = head * width
+    for layer in (attention.q, attention.k):
+        layer.weight[start : start + width] *= 0.1
+        layer.bias[start : start + width] = 0.0
+    for axis, sharpness, away in zip(axes, SHARPNESS, offset, strict=True):
+        for i, sharp in enumerate(sharpness):
+            pair = [start + 2 * i, start + 2 * i + 1]
+            angle = torch.tensor(away * ROPE ** (-2 * i / axis))
+            attention.k.bias[pair] = 2 * torch.stack([torch.cos(angle), torch.sin(-angle)])
+            attention.q.bias[pair] = torch.tensor([2.0, 0.0])
+            for norm in (attention.norm_q, attention.norm_k):
+                norm.weight[pair] = (sharp * width**0.5) ** 0.5 / 2
+        start += axis
 
 
 def noise_levels(clips: int, g: torch.Generator) -> Tensor:

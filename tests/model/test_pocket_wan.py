@@ -56,6 +56,53 @@ def test_it_is_the_hosts_own_wan_with_flow_sampling(pocket_wan):
     assert len(model.latent_format.latent_rgb_factors) == 16
 
 
+def test_training_begins_with_heads_that_look_around_themselves():
+    """At the start, two heads of a block look at a token's own place and at the one beside it."""
+    import comfy.model_management
+
+    from choreo.toy import wan
+
+    torch.manual_seed(0)
+    network = wan.Network()
+    looks = []
+    for block in network.wan.blocks:
+        attention = block.self_attn
+        attention.forward = lambda x, freqs, transformer_options, a=attention: looks.append(
+            probabilities(a, x, freqs)
+        ) or torch.zeros_like(x)
+    size = (1, 16, 9, 16, 16)
+    with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comfy.model_management, "in_training", True)
+        image, tokens = torch.zeros(1, 20, *size[2:]), torch.zeros(1, 8, dtype=torch.int64)
+        network(torch.randn(size), image, torch.tensor([0.5]), tokens)
+    assert len(looks) == 8
+    for look, beside in zip(looks, [*wan.BESIDE, *wan.BESIDE[:2]], strict=True):
+        for head, offset in ((0, (0, 0, 0)), (1, beside)):
+            share, mean = spread_around(look[head], offset)
+            assert share > 0.5 and mean < 0.6  # within a token, from the place it looks at
+        assert spread_around(look[2], (0, 0, 0))[0] < 0.15  # the others look everywhere
+
+
+def probabilities(attention, x, freqs):
+    """Where each token looks [heads, tokens, tokens]."""
+    from comfy.ldm.flux.math import apply_rope1
+
+    heads = (1, x.shape[1], attention.num_heads, attention.head_dim)
+    q = apply_rope1(attention.norm_q(attention.q(x)).view(heads), freqs)[0].transpose(0, 1)
+    k = apply_rope1(attention.norm_k(attention.k(x)).view(heads), freqs)[0].transpose(0, 1)
+    return (q @ k.transpose(1, 2) / attention.head_dim**0.5).softmax(-1)
+
+
+def spread_around(look, offset, size=(9, 8, 8)):
+    """Share of the attention within a token of `offset`, and how far its mean is away (inner tokens)."""
+    places = torch.stack(torch.meshgrid(*(torch.arange(n) for n in size), indexing="ij"), -1).view(-1, 3)
+    inner = ((places >= 2) & (places < torch.tensor(size) - 2)).all(1)
+    away = (places[None] - places[inner][:, None] - torch.tensor(offset)).float()
+    share = (look[inner] * (away.abs().amax(-1) <= 1)).sum(1).mean()
+    mean = (look[inner][..., None] * away).sum(1).mean(0).norm()
+    return float(share), float(mean)
+
+
 def test_it_is_offered_only_where_all_its_files_are(folder, monkeypatch):
     from choreo.models import pocket
 
