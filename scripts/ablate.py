@@ -40,6 +40,7 @@ COLUMNS = (
     "area ratio",
     "hue shift °",
     "words followed",  # of the models that read them
+    "ground at rest, moving px",  # of the methods that have cameras
 )
 
 
@@ -172,7 +173,8 @@ def run(farm: Farm, method: str, cases: Sequence[Case], arm: str, inputs: Mappin
 def table(reports: Mapping[str, Any]) -> str:
     """The rows as a Markdown table."""
     reads = any("prompt_accuracy" in report.get("guards", ()) for report in reports.values())
-    columns = COLUMNS if reads else COLUMNS[:-1]
+    moves = any("background" in report for report in reports.values())
+    columns = [*COLUMNS[:-2], *COLUMNS[-2:-1] * reads, *COLUMNS[-1:] * moves]
     lines = [_line(columns), _line(["---"] * len(columns))]
     for row, report in reports.items():
         cells = [report["error"]] if "error" in report else _cells(report)
@@ -189,6 +191,7 @@ def _cells(report: Mapping[str, Any]) -> list[str]:
 
     metrics, guards = report["metrics"], report["guards"]
     error, relative = metrics["motion_error_px"], metrics["relative_error_px"]
+    grounds = [report["background"]] if "background" in report else []
     shown = [name for name in ("area_ratio", "hue_shift_deg", "prompt_accuracy") if name in guards]
     return [
         f"{figure(error['guided']['mean'])} ({figure(error['guided']['median'])})",
@@ -196,6 +199,7 @@ def _cells(report: Mapping[str, Any]) -> list[str]:
         figure(relative["ratio"]),
         figure(metrics["direction_cos"]["guided"]["mean"]),
         *(figure(guards[name]["guided"]["mean"]) for name in shown),
+        *(f"{figure(ground['rest'])}, {figure(ground['moving'])}" for ground in grounds),
     ]
 
 

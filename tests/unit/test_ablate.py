@@ -114,3 +114,7 @@ def test_the_table_is_markdown() -> None:
     assert "no such layer" in bad
     assert len({row.count("|") for row in (head, line, good, bad)}) == 1
     json.dumps(reports, allow_nan=False)
+    reports["as shipped"] = {**report(5.0), "background": {"rest": 0.5, "moving": 9.0}}
+    head, _, good, bad = ablate.table(reports).splitlines()
+    assert head.endswith("| ground at rest, moving px |") and good.endswith("| 0.50, 9.00 |")
+    assert good.count("|") == bad.count("|")
