@@ -248,7 +248,8 @@ def schedule(step: int, steps: int, fresh: int = 0, warm_up: int = 60, decay: fl
 def shape(what: str, batch: int, g: Any, stage: str = "clip") -> tuple[int, int]:
     """Clips and frames of a step: 8 frames in three of four steps, else half as many clips of 14 to 16.
 
-    wan: 29 or 33 frames; twice as many clips of 13 in the short ones.
+    wan: 29 or 33 frames; twice as many clips of 13 in the short ones. wan-vae: 9 frames in one of two steps
+    and in all short ones, else a quarter as many crops of 33.
     Single frames are fewer, but each is a clip of its own, so that a step sees more prompts.
     """
     import torch
@@ -259,6 +260,9 @@ def shape(what: str, batch: int, g: Any, stage: str = "clip") -> tuple[int, int]
         lengths = torch.tensor([13]) if stage == "short" else torch.tensor([29, 33])
         frames = int(lengths[torch.randint(len(lengths), (), generator=g)])
         return (2 * batch if stage == "short" else batch), frames
+    if what == "wan-vae":  # what it remembers of frames past must serve to the last one
+        whole = stage == "clip" and torch.rand((), generator=g) < 0.5
+        return (max(1, batch // 4), 33) if whole else (batch, 9)
     long, frames = torch.rand((), generator=g) < 0.25, int(torch.randint(14, 17, (), generator=g))
     return (max(1, batch // 2), frames) if long else (batch, 8)
 

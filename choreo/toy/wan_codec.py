@@ -22,7 +22,7 @@ DIM, CHANNELS = 8, 16
 FOUR, CELL = 4, 8  # frames of a latent frame, pixels of its cells
 WHOLE = 33  # frames of a training clip
 PAN = 0.4  # of the toy world's speed: its clips have 8 to 16 frames
-CROP, CROP_FRAMES = 8, 9  # cells a side, and frames, of a training crop
+CROP = 8  # cells a side of a training crop
 JITTER = 0.1  # generated latents are not clean: noise of up to so much is added in training
 
 # Near unit variance: (red, green, blue, chroma) of the mean, and of the three changes.
@@ -141,8 +141,7 @@ def _write_times(weight: Tensor, parts: list[tuple[int, int, tuple[float, ...]]]
 
 def training_loss(model: Any, clips: int, frames: int, g: torch.Generator, device: torch.device) -> Tensor:
     """Square and a little absolute error of decoded crops, each of a clip of its own."""
-    del frames
-    scene, _ = random_scene(g, clips, CROP_FRAMES)
+    scene, _ = random_scene(g, clips, frames)
     picture = world.render(scene)
     latent = encode(picture)
     jitter = JITTER * torch.rand(clips, 1, 1, 1, 1, generator=g)
