@@ -268,8 +268,8 @@ def shape(what: str, batch: int, g: Any, stage: str = "clip") -> tuple[int, int]
 
 
 def fast_on_cpu() -> None:
-    """Group norm as a layer norm, short attention as two products, convolutions over time as flat ones, lengths
-    as sums of squares.
+    """Group norm as a layer norm, short attention as two products, convolutions over time as flat ones,
+    lengths as sums of squares.
 
     Torch's own took more than half of a step.
     """

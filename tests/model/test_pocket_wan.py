@@ -67,9 +67,9 @@ def test_training_begins_with_heads_that_look_around_themselves():
     looks = []
     for block in network.wan.blocks:
         attention = block.self_attn
-        attention.forward = lambda x, freqs, transformer_options, a=attention: looks.append(
-            probabilities(a, x, freqs)
-        ) or torch.zeros_like(x)
+        attention.forward = lambda x, freqs, transformer_options, a=attention: (
+            looks.append(probabilities(a, x, freqs)) or torch.zeros_like(x)
+        )
     size = (1, 16, 9, 16, 16)
     with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(comfy.model_management, "in_training", True)

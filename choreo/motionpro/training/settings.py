@@ -15,9 +15,10 @@ class Settings:
 
     kind, injection: of KINDS, of WAYS. trajectories: of TRAJECTORIES, what a sparse condition shows: cells of
     a grid with the flow of each of their pixels (the paper's region-wise trajectories), or a few random
-    pixels, the displacement of each over a square of `region` pixels (the ablation). rank: of the LoRA. stem: channels of the encoder's first convolution,
-    half of the second's (0: a quarter of the UNet's). unit: pixels of displacement that begin as strong as
-    the mask. frames, width, height, fps, fps_id: of the clips, and what the network is told.
+    pixels, the displacement of each over a square of `region` pixels (the ablation). rank: of the LoRA.
+    stem: channels of the encoder's first convolution, half of the second's (0: a quarter of the UNet's).
+    unit: pixels of displacement that begin as strong as the mask. frames, width, height, fps, fps_id: of the
+    clips, and what the network is told.
     region: side in pixels of a cell of the region grid (the paper's k). r_min, r_max: a clip's mask ratio is
     uniform between them, and so many of its cells are hidden. shift: pixels that a clip's grid of cells may
     begin off the canvas, since strokes start anywhere. sigma, augmentation: mean and deviation of a
