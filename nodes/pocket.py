@@ -22,14 +22,14 @@ class LoadPocketModel(io.ComfyNode):
             description="A tiny video model that ships with the pack: the real architecture, trained on moving sprites, 128 x 128 pixels. For trying, teaching and testing.",
             search_aliases=["toy model", "test model", "demo"],
             inputs=[
-                io.Combo.Input("model", options=pocket.available(), default=pocket.NAMES[0], tooltip="pocket-svd animates a start image (Pocket Scene); pocket-animatediff makes a video from words."),
+                io.Combo.Input("model", options=pocket.available(), default=pocket.NAMES[0], tooltip="pocket-svd animates a start image (Pocket Scene); pocket-animatediff makes a video from words; pocket-wan, a transformer, does both, in 29 or 33 frames."),
                 io.Combo.Input("weight_dtype", options=list(pocket.DTYPES), default="default", optional=True, advanced=True, tooltip="Precision of the weights and of the network."),
             ],
             outputs=[
                 io.Model.Output("model_out", display_name="model", tooltip="The video model."),
                 io.ClipVision.Output("clip_vision", tooltip="Of pocket-svd: a stand-in that the conditioning nodes ask for."),
                 io.Vae.Output("vae", tooltip="Its VAE."),
-                io.Clip.Output("clip", tooltip="Of pocket-animatediff: its text encoder, which knows the words of the toy world."),
+                io.Clip.Output("clip", tooltip="Of pocket-animatediff and pocket-wan: its text encoder, which knows the words of the toy world."),
             ],
         )  # fmt: skip
 
