@@ -5,9 +5,9 @@
     python scripts/train_pocket.py animatediff --steps 6000 --images 2100 --batch 4
                                                              the text-to-video model
     python scripts/train_pocket.py vae --steps 1500          the decoder of their latents
-    python scripts/train_pocket.py wan --steps 9000 --images 2000 --short 2500 --batch 6
+    python scripts/train_pocket.py wan --steps 6000 --images 1800 --short 1300 --batch 6 --compile
                                                              the video transformer
-    python scripts/train_pocket.py wan-vae --steps 1500 --batch 4
+    python scripts/train_pocket.py wan-vae --steps 2300 --short 1500 --batch 8
                                                              the decoder of its latents
     python scripts/train_pocket.py export                    write them as fp16 safetensors
 

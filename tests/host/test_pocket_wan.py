@@ -1,4 +1,4 @@
-"""The pocket Wan through the real server: every node of its workflows, before it has learnt anything and after.
+"""The pocket Wan through the real server: all nodes of its workflows, before it has learnt anything and then.
 
 Before: random weights in a copy of the pack. How near objects come over many cases is for `evaluate.py`.
 """
