@@ -208,7 +208,7 @@ def test_the_decoder_learns_and_the_encoder_does_not():
     from train_pocket import build, generator
 
     model, loss_of = build("wan-vae")
-    loss_of(1, 0, generator(0, 1), torch.device("cpu")).backward()
+    loss_of(1, 9, generator(0, 1), torch.device("cpu")).backward()
     for name, weight in model.named_parameters():
         assert (weight.grad is not None and bool(weight.grad.any())) == name.startswith("decoder."), name
 
@@ -221,6 +221,8 @@ def test_steps_see_images_then_short_clips_then_clips():
     seen = [shape("wan", 6, generator(0, step), name) for step, name in enumerate(stages)]
     assert seen[:3] == [(48, 1), (48, 1), (12, 13)] and seen[3] in ((6, 29), (6, 33))
     assert clips_seen("wan", 4, 6, 0, 2, 1) == 18
+    crops = {shape("wan-vae", 8, generator(0, step)) for step in range(20)}
+    assert crops == {(8, 9), (2, 33)} and shape("wan-vae", 8, generator(0, 1), "short") == (8, 9)
 
 
 def test_every_place_of_the_ablations_is_one_of_this_network(pocket_wan):
