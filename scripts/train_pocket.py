@@ -47,7 +47,11 @@ def main() -> int:
         "--images", type=int, default=0, metavar="N", help="the first N steps see single frames"
     )
     parser.add_argument(
-        "--short", type=int, default=0, metavar="N", help="wan: so many steps after these see short clips"
+        "--short",
+        type=int,
+        default=0,
+        metavar="N",
+        help="wan, wan-vae: so many steps after these: short clips",
     )
     parser.add_argument("--weights", type=Path, metavar="FOLDER", help="exported files to go on from")
     parser.add_argument("--lr", type=float, help="default: 1.2e-3, 1e-3 (wan, wan-vae), 5e-4 (vae)")
@@ -58,6 +62,8 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (one is the fastest per core)")
     parser.add_argument("--out", type=Path, default=ROOT / ".cache" / "pocket")
     args = parser.parse_args()
+    if args.compile and args.what != "wan":
+        parser.error(f"--compile is for wan, not for {args.what}: leave it out.")
     host.run_inside(cpu=args.device == "cpu")
 
     import torch

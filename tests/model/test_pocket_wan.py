@@ -213,6 +213,21 @@ def test_the_decoder_learns_and_the_encoder_does_not():
         assert (weight.grad is not None and bool(weight.grad.any())) == name.startswith("decoder."), name
 
 
+def test_muon_has_the_matrices_of_the_blocks_and_every_weight_one_optimiser():
+    from train_pocket import build, build_optimisers
+
+    model, _ = build("wan")
+    adam, muon = build_optimisers(model, "wan", 1e-3)
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    held = [[names[id(w)] for g in o.param_groups for w in g["params"]] for o in (adam, muon)]
+    assert sorted(held[0] + held[1]) == sorted(names.values())
+    assert len(held[1]) == 8 * 10 and all(name.startswith("wan.blocks.") for name in held[1])
+    assert all(name.endswith(".weight") for name in held[1])
+    decoder, _ = build("wan-vae")
+    (only,) = build_optimisers(decoder, "wan-vae", 1e-3)
+    assert sum(len(g["params"]) for g in only.param_groups) == len([*decoder.decoder.parameters()])
+
+
 def test_steps_see_images_then_short_clips_then_clips():
     from train_pocket import clips_seen, generator, shape, stage
 
