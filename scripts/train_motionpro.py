@@ -166,7 +166,7 @@ def train(args: argparse.Namespace) -> int:
 
     accelerator = accelerated(args.precision, args.accumulate, args.cpu)
     if accelerator.device.type == "cpu":
-        from train_pocket import fast_on_cpu
+        from fast_on_cpu import fast_on_cpu
 
         torch.set_num_threads(1)
         torch.set_flush_denormal(True)

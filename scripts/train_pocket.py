@@ -30,7 +30,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-LONG = 64  # queries from which torch's fused attention is faster on a CPU than two products
+AGAIN = 1 / 3  # wan: share of the later steps that see single frames once more, for words and shapes
+HELPERS = "teller."  # weights that serve in training only and are not exported
 MUON = 2.0  # rate of the matrices in the transformer, in AdamW's
 LEARNING_RATE = {"svd": 1.2e-3, "animatediff": 1.2e-3, "vae": 5e-4, "wan": 1e-3, "wan-vae": 1e-3}
 
@@ -125,6 +126,8 @@ def train(args: argparse.Namespace, folder: Path) -> None:
     import torch
     from tqdm import tqdm
 
+    from fast_on_cpu import compile_blocks, fast_on_cpu
+
     comfy.model_management.in_training = True  # else the host's rotary embedding has no gradient
     folder.mkdir(exist_ok=True)
     torch.manual_seed(args.seed)
@@ -137,7 +140,7 @@ def train(args: argparse.Namespace, folder: Path) -> None:
     peak = args.lr or LEARNING_RATE[args.what]
     optimisers = build_optimisers(model, args.what, peak)
     if args.compile:
-        compile_blocks(model)
+        compile_blocks(model.wan)
     start, clock, fresh = 0, 0.0, 0  # fresh: the step from which the optimiser warms up
     saved = folder / "checkpoint.pt"
     if saved.exists():
@@ -148,7 +151,8 @@ def train(args: argparse.Namespace, folder: Path) -> None:
         start, clock, fresh = state["step"], state["seconds"], state["fresh"]
     elif args.weights:
         exported, story = read_exported(args.weights, args.what)
-        model.load_state_dict(exported)
+        helpers = {k: v for k, v in model.state_dict().items() if k.startswith(HELPERS)}
+        model.load_state_dict(helpers | exported)
         start, clock = story["steps"], story["minutes"] * 60
         fresh = start
 
@@ -213,15 +217,6 @@ def build_optimisers(model: Any, what: str, peak: float) -> list[Any]:
     return optimisers
 
 
-def compile_blocks(model: Any) -> None:
-    """Fuse what lies between the products of the blocks: 0.69 s a step of single frames, not 0.83."""
-    import torch
-
-    torch._dynamo.config.recompile_limit = 64  # one for each block and length of the clips
-    for block in model.wan.blocks:
-        block.forward = torch.compile(block.forward, dynamic=False)
-
-
 def generator(seed: int, step: int) -> Any:
     """The source of a step's data: they are a function of seed and step alone."""
     import torch
@@ -239,6 +234,7 @@ def clips_seen(what: str, steps: int, batch: int, seed: int, images: int = 0, sh
     return sum(
         shape(what, batch, generator(seed, step), stage(step, images, short))[0]
         for step in range(images, steps)
+        if shape(what, batch, generator(seed, step), stage(step, images, short))[1] > 1
     )
 
 
@@ -254,8 +250,8 @@ def schedule(step: int, steps: int, fresh: int = 0, warm_up: int = 60, decay: fl
 def shape(what: str, batch: int, g: Any, stage: str = "clip") -> tuple[int, int]:
     """Clips and frames of a step: 8 frames in three of four steps, else half as many clips of 14 to 16.
 
-    wan: 29 or 33 frames; twice as many clips of 13 in the short ones. wan-vae: 9 frames in one of two steps
-    and in all short ones, else a quarter as many crops of 33.
+    wan: 29 or 33 frames, twice as many clips of 13 in the short ones, and images `AGAIN`. wan-vae: 9 frames
+    in one of two steps and in all short ones, else a quarter as many crops of 33.
     Single frames are fewer, but each is a clip of its own, so that a step sees more prompts.
     """
     import torch
@@ -263,6 +259,8 @@ def shape(what: str, batch: int, g: Any, stage: str = "clip") -> tuple[int, int]
     if stage == "image":
         return (8 if what == "wan" else 4) * batch // 3 * 3, 1  # a multiple of the shapes
     if what == "wan":
+        if torch.rand((), generator=g) < AGAIN:
+            return shape(what, batch, g, "image")
         lengths = torch.tensor([13]) if stage == "short" else torch.tensor([29, 33])
         frames = int(lengths[torch.randint(len(lengths), (), generator=g)])
         return (2 * batch if stage == "short" else batch), frames
@@ -271,50 +269,6 @@ def shape(what: str, batch: int, g: Any, stage: str = "clip") -> tuple[int, int]
         return (max(1, batch // 4), 33) if whole else (batch, 9)
     long, frames = torch.rand((), generator=g) < 0.25, int(torch.randint(14, 17, (), generator=g))
     return (max(1, batch // 2), frames) if long else (batch, 8)
-
-
-def fast_on_cpu() -> None:
-    """Group norm as a layer norm, short attention as two products, convolutions over time as flat ones,
-    lengths as sums of squares.
-
-    Torch's own took more than half of a step.
-    """
-    import comfy.ldm.modules.attention as attention
-    import comfy.ops
-    import torch
-    import torch.nn.functional as F
-
-    def group_norm(x: Any, groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
-        rows = x.reshape(x.shape[0] * groups, -1)
-        y = F.layer_norm(rows, rows.shape[1:], None, None, eps).view_as(x)
-        shape = (1, -1, *(1,) * (x.ndim - 2))
-        return torch.addcmul(bias.view(shape), y, weight.view(shape)) if weight is not None else y
-
-    def attend(q: Any, k: Any, v: Any, heads: int, mask: Any = None, **kwargs: Any) -> Any:
-        width = q.shape[-1] // heads
-        q, k, v = (z.unflatten(-1, (heads, width)).transpose(1, 2) for z in (q, k, v))
-        if q.shape[2] >= LONG:
-            return F.scaled_dot_product_attention(q, k, v, mask).transpose(1, 2).flatten(2)
-        scores = (q * width**-0.5) @ k.transpose(-1, -2)
-        weights = (scores if mask is None else scores + mask).softmax(-1)
-        return (weights.to(v.dtype) @ v).transpose(1, 2).flatten(2)
-
-    def over_time(self: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
-        if (self.kernel_size, self.padding) != ((3, 1, 1), (1, 0, 0)):
-            return any_convolution(self, x, *args, **kwargs)
-        y = F.conv2d(x.flatten(3), self.weight.flatten(3), self.bias, padding=(1, 0))
-        return y.unflatten(3, x.shape[3:])
-
-    def normalize(x: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Any = None) -> Any:
-        if p != 2.0 or out is not None:
-            return any_normalize(x, p, dim, eps, out)
-        return x * x.square().sum(dim, keepdim=True).clamp_min(eps**2).rsqrt()
-
-    any_normalize, F.normalize = F.normalize, normalize
-    any_convolution = comfy.ops.disable_weight_init.Conv3d.forward
-    comfy.ops.disable_weight_init.Conv3d.forward = over_time
-    F.group_norm = group_norm
-    attention.optimized_attention = attention.optimized_attention_masked = attend
 
 
 if __name__ == "__main__":

@@ -18,12 +18,14 @@ HEADS = 4
 SHIFT = 3.0  # of the noise levels, as `ModelSamplingSD3` counts it
 DROP_TEXT = 0.1  # share of clips trained with an empty prompt, for classifier-free guidance
 WITH_IMAGE = 0.4  # share of clips trained with their start image
-LARGE = 1.5  # sizes of sprites in single frames, whose shapes are plainer
-NEAR, CLEAR = 5.0, 0.8  # what cells near sprites weigh, below this noise level
+LARGE = 1.5  # at most so much larger are sprites in single frames, whose shapes are plainer
+IN_ALL_SHAPES = 0.5  # share of the batches of clips that show each scene in all shapes
+NEAR, CLEAR = 5.0, 0.65  # what cells near sprites weigh, below this noise level
 ROPE = 10000.0  # base of the rotary embedding's frequencies
 # Of the first two frequencies along t, y and x (`look_at`): a token or two around.
 SHARPNESS = ((1.0, 3.0), (3.0, 9.0), (3.0, 9.0))
 BESIDE = ((0, 1, 0), (0, 0, 1), (1, 0, 0), (0, -1, 0), (0, 0, -1), (-1, 0, 0))
+TOLD_AT, FACTS, TELLING = 3, 10, 0.5  # block after which tokens tell the facts, their number and weight
 DRAWN = 64  # pixels a side of training clips
 
 
@@ -55,6 +57,12 @@ class Network(nn.Module):
         self.text = text.trainable(text.network(operations, torch.float32))
         self.wan = WanModel(**config(), dtype=torch.float32, operations=operations)
         initialise(self)
+        self.teller = nn.Linear(config()["dim"], FACTS)  # in training only
+        self.told: Any = None
+        self.wan.blocks[TOLD_AT].register_forward_hook(self._tell)
+
+    def _tell(self, block: Any, inputs: Any, x: Tensor) -> None:
+        self.told = self.teller(x)
 
     def forward(self, x: Tensor, image: Tensor, sigma: Tensor, tokens: Tensor) -> Tensor:
         """Velocity of x [B, 16, f, h, w] at noise levels sigma [B], tokens [B, L] and image [B, 20, …]."""
@@ -117,16 +125,19 @@ def training_loss(
     """Weighted square error of the velocity, noise less picture, on one batch of fresh clips.
 
     Where the noise is low enough to see where the sprites are, their cells weigh `NEAR` times the others:
-    they are few. A single frame comes in all shapes under one noise, so that its other errors cancel
-    where shapes are told apart.
+    they are few. Single frames, and some clips, come in all shapes under one noise, so that their
+    other errors cancel where shapes are told apart.
     """
-    copies = len(world.SHAPES) if frames == 1 else 1
+    together = frames == 1 or float(torch.rand((), generator=g)) < IN_ALL_SHAPES
+    copies = len(world.SHAPES) if together else 1
     if frames == 1:
-        scene, words = world.in_all_shapes(*world.random_scene(g, clips // copies, 1, named=True))
+        scene, words = world.random_scene(g, clips // copies, 1, named=True)
         for sprite in scene.sprites:
-            sprite.half = sprite.half * LARGE
+            sprite.half = sprite.half * (1 + (LARGE - 1) * torch.rand(sprite.half.shape, generator=g))
     else:
-        scene, words = wan_codec.random_scene(g, clips, frames)
+        scene, words = wan_codec.random_scene(g, clips // copies, frames)
+    if together:
+        scene, words = world.in_all_shapes(scene, words)
     z = wan_codec.encode(world.render(scene, DRAWN), wan_codec.CELL * DRAWN // world.CANVAS)
     sigma = noise_levels(clips // copies, g).repeat(copies)
     drop = (torch.rand(clips // copies, generator=g) < DROP_TEXT).repeat(copies)
@@ -139,7 +150,45 @@ def training_loss(
     error = (velocity - (noise - z).to(device)).square().mean(1)
     weight = 1 + (NEAR - 1) * near(scene, z) * (s[:, 0] < CLEAR)
     weight = (weight / weight.mean((1, 2, 3), keepdim=True)).to(device)
-    return (error * weight).mean()
+    return (error * weight).mean() + TELLING * telling_loss(model.told, scene, z)
+
+
+def telling_loss(told: Tensor, scene: world.Scene, z: Tensor) -> Tensor:
+    """Square error of what the tokens [B, L, FACTS] in the middle of the network say of the sprites.
+
+    Their places, shapes and colours are what a denoiser must find out first; asked for them, it learns
+    that sooner (representation alignment, arXiv:2410.06940, with the truth for an encoder).
+    """
+    true = facts(scene, z.shape[2], z.shape[-1] // 2).to(told.device)
+    weight = 1 + (NEAR - 1) * true[..., :1]
+    return ((told.float() - true).square() * weight).mean()
+
+
+def facts(scene: world.Scene, frames: int, tokens: int) -> Tensor:
+    """What is where [B, f * tokens * tokens, FACTS]: near a sprite 1, its shape (one of three), the way to
+    its centre, its size, and its colour; elsewhere zeros."""
+    side = world.CANVAS / tokens
+    axis = (torch.arange(tokens) + 0.5) * side
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    place = torch.stack([x, y], -1)
+    all_told = None
+    for sprite in scene.sprites:
+        path, half = in_latent_frames(sprite.path), in_latent_frames(sprite.half[..., None])
+        way = (path[:, :, None, None] - place) / side  # [B, f, rows, columns, 2]
+        half = (half / side)[:, :, None, None].expand(*way.shape[:-1], 1)
+        shape = F.one_hot(sprite.shape, len(world.SHAPES)).float()
+        looks = torch.cat([shape, sprite.color - 0.5], -1)[:, None, None, None].expand(*way.shape[:-1], -1)
+        one = torch.cat([torch.ones_like(half), way, half - 1, looks], -1)
+        there = (way.norm(dim=-1, keepdim=True) < half + 0.5) & (half > 0)
+        all_told = torch.where(there, one, 0.0 if all_told is None else all_told)
+    assert all_told is not None and all_told.shape[1] == frames
+    return all_told.flatten(1, 3)
+
+
+def in_latent_frames(values: Tensor) -> Tensor:
+    """Values [B, F, n] of frames, as means over the frames of each latent frame [B, f, n]."""
+    later = values[:, 1:].unflatten(1, (-1, wan_codec.FOUR)).mean(2)
+    return torch.cat([values[:, :1], later], 1)
 
 
 def start_image(z: Tensor, given: Tensor) -> Tensor:

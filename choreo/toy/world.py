@@ -192,9 +192,8 @@ def in_all_shapes(scene: Scene, words: list[str]) -> tuple[Scene, list[str]]:
     sprites[-1].shape = torch.arange(copies).repeat_interleave(len(words))
     told = [sentence.split(" ", 2) for sentence in words]
     said = [" ".join([color, shape, *rest]) for shape in SHAPES for color, _, *rest in told]
-    return Scene(
-        repeated(scene.ground), sprites, scene.pan.repeat(copies, 1), scene.zoom.repeat(copies)
-    ), said
+    pan, zoom = scene.pan.repeat(copies, 1), scene.zoom.repeat(copies)
+    return replace(scene, ground=repeated(scene.ground), sprites=sprites, pan=pan, zoom=zoom), said
 
 
 def between(scene: Scene, start: int, end: int) -> Scene:

@@ -228,14 +228,73 @@ def test_muon_has_the_matrices_of_the_blocks_and_every_weight_one_optimiser():
     assert sum(len(g["params"]) for g in only.param_groups) == len([*decoder.decoder.parameters()])
 
 
+def test_tokens_are_asked_for_what_is_where():
+    from choreo.toy import wan, world
+
+    def sprites(shape, x, y, half):
+        path = torch.tensor([x, y]).expand(1, 5, 2)
+        color = torch.tensor([[1.0, 0.0, 0.0]])
+        return world.Sprites(color, torch.tensor([shape]), torch.full((1, 5), half), path)
+
+    ground = world.random_ground([1])
+    scene = world.Scene(ground, [sprites(1, 40.0, 40.0, 0.0), sprites(2, 60.0, 24.0, 16.0)], *still())
+    asked = wan.facts(scene, 2, 8).unflatten(1, (2, 8, 8))
+    assert asked.shape == (1, 2, 8, 8, wan.FACTS) and torch.equal(asked[:, 0], asked[:, 1])
+    there = asked[0, 0, ..., 0].nonzero().tolist()
+    assert there == [[0, 3], [0, 4], [1, 2], [1, 3], [1, 4], [2, 3], [2, 4]]  # within 24 px of (60, 24)
+    assert asked[0, 0, 1, 2].tolist() == [1, 20 / 16, 0, 0, 0, 0, 1, 0.5, -0.5, -0.5]
+    assert not asked[0, 0, 2, 2].any(), "a sprite of no size is nowhere"
+    told = torch.zeros(1, 128, wan.FACTS)
+    z = torch.zeros(1, 16, 2, 16, 16)
+    assert wan.telling_loss(told, scene, z) > 0
+    assert wan.telling_loss(asked.flatten(1, 3), scene, z) == 0
+
+
+def still():
+    return torch.zeros(1, 2), torch.ones(1)
+
+
+def test_what_helps_in_training_is_not_exported(tmp_path):
+    from pocket_files import files, read_exported, write
+    from train_pocket import HELPERS, build
+
+    model, _ = build("wan")
+    weights = model.state_dict()
+    helpers = {name for name in weights if name.startswith(HELPERS)}
+    assert helpers == {"teller.weight", "teller.bias"}
+    for name, held in files("wan", weights):
+        write(tmp_path / f"{name}.safetensors", held, {})
+    assert set(read_exported(tmp_path, "wan")[0]) == set(weights) - helpers
+
+
+def test_attention_for_training_on_a_cpu_is_attention():
+    """Both ways of it, many keys and few, and their gradients, against torch's own."""
+    from fast_on_cpu import LONG, attend
+
+    g = torch.Generator().manual_seed(0)
+    for queries, keys in ((LONG + 6, LONG), (LONG + 6, 8)):
+        q, k, v, out = (
+            torch.randn(2, n, 24, generator=g, requires_grad=True) for n in (queries, keys, keys, queries)
+        )
+        split = [z.unflatten(2, (3, 8)).transpose(1, 2) for z in (q, k, v)]
+        wanted = torch.nn.functional.scaled_dot_product_attention(*split).transpose(1, 2).flatten(2)
+        got = attend(q, k, v, 3)
+        torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
+        gradients = (torch.autograd.grad(y, (q, k, v), out) for y in (got, wanted))
+        for ours, theirs in zip(*gradients, strict=True):
+            torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+
+
 def test_steps_see_images_then_short_clips_then_clips():
     from train_pocket import clips_seen, generator, shape, stage
 
-    stages = [stage(step, 2, 1) for step in range(4)]
-    assert stages == ["image", "image", "short", "clip"]
+    stages = [stage(step, 2, 20) for step in range(42)]
+    assert stages == ["image"] * 2 + ["short"] * 20 + ["clip"] * 20
     seen = [shape("wan", 6, generator(0, step), name) for step, name in enumerate(stages)]
-    assert seen[:3] == [(48, 1), (48, 1), (12, 13)] and seen[3] in ((6, 29), (6, 33))
-    assert clips_seen("wan", 4, 6, 0, 2, 1) == 18
+    assert {*seen[:2]} == {(48, 1)} and {*seen[2:22]} == {(48, 1), (12, 13)}
+    assert {*seen[22:]} == {(48, 1), (6, 29), (6, 33)}
+    assert 6 <= seen[2:].count((48, 1)) <= 20  # a third of forty
+    assert clips_seen("wan", 42, 6, 0, 2, 20) == sum(clips for clips, frames in seen if frames > 1)
     crops = {shape("wan-vae", 8, generator(0, step)) for step in range(20)}
     assert crops == {(8, 9), (2, 33)} and shape("wan-vae", 8, generator(0, 1), "short") == (8, 9)
 

@@ -188,6 +188,14 @@ def test_a_scene_in_all_shapes_differs_in_nothing_else() -> None:
     assert (pictures[0] - pictures[1]).abs().flatten(1).mean(1).max() < 0.02
 
 
+def test_a_part_of_a_clip_in_all_shapes_stays_that_part() -> None:
+    scene, words = world.random_scene(generator(5), 2, 13, named=True)
+    scene.pan, scene.zoom = torch.full((2, 2), 2.0), torch.full((2,), 1.3)
+    every, _ = world.in_all_shapes(world.between(scene, 4, 9), words)
+    part = world.between(world.in_all_shapes(scene, words)[0], 4, 9)
+    assert torch.equal(world.render(every, 64), world.render(part, 64))
+
+
 def test_a_part_of_a_clip_is_drawn_as_in_the_clip() -> None:
     scene, _ = world.random_scene(generator(6), 4, 13, second=1.0, named=True)
     scene.pan, scene.zoom = torch.full((4, 2), 2.0), torch.full((4,), 1.3)
