@@ -22,7 +22,7 @@ class SGI2VTarget(io.ComfyNode):
             search_aliases=["SG-I2V", "box control", "trajectory", "self-guided"],
             inputs=[
                 Boxes.Input("boxes", tooltip="Box tracks; every box must lie inside the first frame. A resting box pins what it holds, a box on the background moves the camera."),
-                io.Combo.Input("feature", options=["aligned", "own", "temporal", "block"], default="aligned", advanced=True, tooltip="Features compared: aligned self-attention (the paper's), or its ablations: own keys and values, temporal attention, block output (for transformers)."),
+                io.Combo.Input("feature", options=["aligned", "own", "temporal", "block"], default="aligned", advanced=True, tooltip="Features compared: aligned self-attention (the paper's), or its ablations: own keys and values (for transformers), temporal attention, block output."),
                 io.Combo.Input("weight", options=["gaussian", "uniform"], default="gaussian", advanced=True, tooltip="Weight of the cells of a box: strongest in its middle, or all alike."),
                 io.Float.Input("heatmap_sigma", default=0.4, min=0.05, max=4.0, step=0.05, advanced=True, tooltip="Width of the Gaussian in halves of the box's side; 0.4 is the paper's 0.2 of the side."),
                 io.String.Input("layers", default="M2-3", advanced=True, tooltip="Layers of the up path in the paper's names: B bottom, M middle, T top resolution, and their numbers. M2-3 is the paper's choice. latent is the predicted picture itself, without a gradient through the network: with feature 'block' as good on the toy world, and much cheaper."),

@@ -114,11 +114,13 @@ ROWS |= {
     "motionpro": motionpro.ROWS,
     "sg-i2v-wan": {
         "as shipped": {},
-        "feature own": {"feature": "own"},
+        "feature block": {"feature": "block"},
         "feature temporal": {"feature": "temporal"},
         "feature aligned": {"feature": "aligned"},
         "layers B1": {"layers": "B1"},
         "layers T1-2": {"layers": "T1-2"},
+        "layers B1, feature block": {"layers": "B1", "feature": "block"},
+        "layers T1-2, feature block": {"layers": "T1-2", "feature": "block"},
         "layers B1, feature aligned": {"layers": "B1", "feature": "aligned"},
         "layers T1-2, feature aligned": {"layers": "T1-2", "feature": "aligned"},
         "layers B1,M1-2,T1-2": {"layers": "B1,M1-2,T1-2"},
@@ -138,7 +140,6 @@ ROWS |= {
     },
     "motionclone-wan": {
         "as shipped": {},
-        "unrotated": {"blocks": "block.4-6.unrotated"},
         **_thirds(),
         **_thirds(".unrotated"),
         "latent": {"blocks": "latent"},

@@ -242,7 +242,12 @@ def _on_wan(name: str, **changes: Any) -> Method:
 
 
 METHODS |= {
-    "sg-i2v-wan": _on_wan("sg-i2v", inputs=sg_i2v.told_inputs, **pocket_wan.IMAGE),
+    "sg-i2v-wan": _on_wan(
+        "sg-i2v",
+        inputs=sg_i2v.told_inputs,
+        arms={**METHODS["sg-i2v"].arms, "ablation": {"ChoreoSGI2VTarget.feature": "aligned"}},
+        **pocket_wan.IMAGE,
+    ),
     "motionclone-wan": _on_wan(
         "motionclone", arms={**METHODS["motionclone"].arms, "ablation": _ALL_ENTRIES}, **pocket_wan.TEXT
     ),
