@@ -128,7 +128,9 @@ def training_loss(
     they are few. Single frames, and some clips, come in all shapes under one noise, so that their
     other errors cancel where shapes are told apart.
     """
-    together = frames == 1 or float(torch.rand((), generator=g)) < IN_ALL_SHAPES
+    together = frames == 1 or (
+        clips % len(world.SHAPES) == 0 and float(torch.rand((), generator=g)) < IN_ALL_SHAPES
+    )
     copies = len(world.SHAPES) if together else 1
     if frames == 1:
         scene, words = world.random_scene(g, clips // copies, 1, named=True)
