@@ -150,9 +150,7 @@ def train(args: argparse.Namespace, folder: Path) -> None:
             optimiser.load_state_dict(its)
         start, clock, fresh = state["step"], state["seconds"], state["fresh"]
     elif args.weights:
-        exported, story = read_exported(args.weights, args.what)
-        helpers = {k: v for k, v in model.state_dict().items() if k.startswith(HELPERS)}
-        model.load_state_dict(helpers | exported)
+        story = load_exported(model, args.weights, args.what)
         start, clock = story["steps"], story["minutes"] * 60
         fresh = start
 
@@ -195,6 +193,14 @@ def train(args: argparse.Namespace, folder: Path) -> None:
             log.flush()
             save(step + 1)
     save(args.steps)
+
+
+def load_exported(model: Any, folder: Path, what: str) -> dict[str, Any]:
+    """Fill a network with exported files, but for what helps in training; returns their story."""
+    exported, story = read_exported(folder, what)
+    helpers = {k: v for k, v in model.state_dict().items() if k.startswith(HELPERS)}
+    model.load_state_dict(helpers | exported)
+    return story
 
 
 def build_optimisers(model: Any, what: str, peak: float) -> list[Any]:

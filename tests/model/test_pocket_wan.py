@@ -159,11 +159,11 @@ def test_the_host_computes_what_was_trained(pocket_wan, folder, with_image):
 
     from choreo.toy import text, wan
     from nodes import CLIPTextEncode
-    from pocket_files import read_exported
+    from train_pocket import load_exported
 
     pixels, z = video(9)
     network = wan.Network()
-    network.load_state_dict(read_exported(folder, "wan")[0])
+    load_exported(network, folder, "wan")
     x = torch.randn(1, 16, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         cond = CLIPTextEncode().encode(pocket_wan.clip, WORDS)[0]
