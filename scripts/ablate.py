@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """The ablations of a method on its pocket model, as one Markdown table, through the real ComfyUI.
 
-    python scripts/ablate.py --method METHOD [--cases 64] [--json out/ablation.json] [--rows NAME …]
+    python scripts/ablate.py --method METHOD [--cases 64] [--draw N] [--json out/ablation.json] [--rows NAME …]
 
 Each row of the method in `ablation_rows.py` is its pocket example with a few inputs changed, over the
 default cases of `evaluate.py`; all rows share one unguided arm. A row is written to the file as soon as it
 is there and is not run again, so the script may be stopped and started. --rows takes the rows that begin
-so, such as `--rows layers window`.
+so, such as `--rows layers window`; --draw takes other cases of the same kinds.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--method", required=True, choices=[name for name in ROWS if name in offered()])
     parser.add_argument("--cases", type=positive, default=64, metavar="N", help="the first N cases (64)")
+    parser.add_argument("--draw", type=int, default=0, metavar="N", help="seed of the default cases (0)")
     default = Path("out", "ablation.json")
     parser.add_argument("--json", type=Path, default=default, metavar="FILE", help=f"results ({default})")
     parser.add_argument("--rows", nargs="+", default=[""], metavar="NAME", help="only rows that begin so")
@@ -58,17 +59,17 @@ def main() -> int:
     if not chosen:
         parser.error(f"no row begins with {' or '.join(args.rows)}; the rows are {', '.join(rows)}.")
     hosts.enter(args.torch_index)
-    print(table(guarded(lambda: ablate(args.method, args.cases, args.json, chosen))))
+    cases = default_cases(args.method, args.cases, args.draw)
+    print(table(guarded(lambda: ablate(args.method, cases, args.json, chosen))))
     return 0
 
 
-def ablate(method: str, count: int, file: Path, chosen: Sequence[str]) -> dict[str, Any]:
+def ablate(method: str, cases: Sequence[Case], file: Path, chosen: Sequence[str]) -> dict[str, Any]:
     """The reports of the chosen rows, from the file as far as it has them."""
-    cases = default_cases(method, count)
     results = stored(file, fingerprint(method, cases))
     inputs = {row: effective(method, row) for row in chosen}
     if any(found(results, inputs[row]) is None for row in chosen):
-        with Farm(count, METHODS[method].files(cases)) as farm:
+        with Farm(len(cases), METHODS[method].files(cases)) as farm:
             if not results["unguided"]:
                 results["unguided"] = unguided(farm, method, cases)
                 keep(file, results)

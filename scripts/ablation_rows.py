@@ -154,6 +154,7 @@ ROWS |= {
         "strength 2": {"strength": 2.0},
         "strength 5": {"strength": 5.0},
         "end 0.3": {"end": 0.3},
+        "end 0.5": {"end": 0.5},
         "end 1": {"end": 1.0},
         "precise prompt of the reference": {"Reference's own prompt.text": motionclone.reference_words},
     },

@@ -4,9 +4,9 @@
     python scripts/correspondence.py MODEL [--clips 8] [--timesteps 1 200 400 700] [--json]
 
 Clips of the toy world, noised to each timestep, go through the pocket model once. For every place and part
-(out: the block or module itself; q, k, v and aligned: its attention), the cell that the object is on in the
-first frame is searched in all later frames. A row a place, best first: mean distance in px to where the
-object is, and the share of frames in which it is found within 12 px.
+(out: the block or module itself; q, k and v: its attention; own and aligned: what SG-I2V makes of them), the
+cell that the object is on in the first frame is searched in all later frames. A row a place, best first: mean
+distance in px to where the object is, and the share of frames in which it is found within 12 px.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def maps(features: Features, grid: Grid) -> Iterator[tuple[str, str, Tensor, Gri
 
 
 def _parts(site: Site, feat: Feat) -> Iterator[tuple[str, Tensor]]:
-    from choreo.targets.sgi2v import aligned_attention
+    from choreo.targets.sgi2v import aligned_attention, own_attention
 
     if feat.out is not None:
         yield "out", feat.out[0]
@@ -153,7 +153,9 @@ def _parts(site: Site, feat: Feat) -> Iterator[tuple[str, Tensor]]:
         if (feature := getattr(feat, part)) is not None:
             yield part, feature[0].flatten(3)
     if site.serves("spatial") and feat.q is not None and feat.k is not None and feat.v is not None:
-        yield "aligned", aligned_attention(feat.q[0].float(), feat.k[0].float(), feat.v[0].float())
+        attention = [part[0].float() for part in (feat.q, feat.k, feat.v)]
+        yield "own", own_attention(*attention)
+        yield "aligned", aligned_attention(*attention)
 
 
 def table(report: dict[str, Any]) -> str:

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Measure how closely objects follow their targets on the toy world, through the real ComfyUI.
 
-    python scripts/evaluate.py --method METHOD [--cases FILE.json] [--count N] [--seeds N]
+    python scripts/evaluate.py --method METHOD [--cases FILE.json | --draw N] [--count N] [--seeds N]
                                [--save DIR] [--json] [--no-ablation] [--set INPUT=VALUE …]
 
 Every case runs guided and unguided (the same graph with zero iterations or strength) from one start image
-or reference, noise and motion bucket, and once more with the method's ablation (sg-i2v: without alignment;
-motionclone: all entries of the maps; s2v2v and s2v2v-trajectory: many points; motionpro: all-one mask).
-Methods that bring their own noise run a third time with fresh noise (plain). Prints a table, or with --json
-one object. --save keeps the frames of every run (ID_ARM.npz) and a contact sheet.
+or reference, noise and motion bucket, and once more with the method's ablation (sg-i2v: without alignment, and
+sg-i2v-wan with it; motionclone: all entries of the maps; s2v2v and s2v2v-trajectory: many points; motionpro:
+all-one mask). Methods that bring their own noise run a third time with fresh noise (plain). Prints a table,
+or with --json one object. --save keeps the frames of every run (ID_ARM.npz) and a contact sheet. --draw takes
+other cases of the same kinds: choose settings on one draw, and report another.
 """
 
 from __future__ import annotations
@@ -74,13 +75,16 @@ def arguments() -> argparse.Namespace:
         "cases": "cases of your own instead of the default set",
         "count": "the first N cases (default: 64, or all of FILE.json)",
         "seeds": "repeat every case with N noise seeds",
+        "draw": "other default cases of the same kinds, drawn from this seed (0)",
         "save": "keep the frames and a contact sheet there",
         "json": "print one JSON object instead of a table",
         "ablation": "run the arm with the method's ablation (default: yes)",
         "set": "another value for a node's input, e.g. learning_rate=0.3 or KSampler.steps=30",
     }
     parser.add_argument("--method", required=True, choices=offered())
-    parser.add_argument("--cases", type=Path, metavar="FILE.json", help=meaning["cases"])
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--cases", type=Path, metavar="FILE.json", help=meaning["cases"])
+    source.add_argument("--draw", type=int, default=0, metavar="N", help=meaning["draw"])
     parser.add_argument("--count", type=positive, metavar="N", help=meaning["count"])
     parser.add_argument("--seeds", type=positive, default=1, metavar="N", help=meaning["seeds"])
     parser.add_argument("--save", type=Path, metavar="DIR", help=meaning["save"])
@@ -133,19 +137,19 @@ def chosen_cases(args: argparse.Namespace) -> list[Case]:
     from choreo.toy.cases import load_cases
 
     if args.cases is None:
-        return default_cases(args.method, args.count or 64)
+        return default_cases(args.method, args.count or 64, args.draw)
     try:
         return load_cases(args.cases)[: args.count]
     except (OSError, ValueError) as error:
         sys.exit(str(error))
 
 
-def default_cases(name: str, count: int) -> list[Case]:
-    """The first default cases of a method."""
+def default_cases(name: str, count: int, draw: int = 0) -> list[Case]:
+    """The first default cases of a method, as the seed `draw` makes them."""
     from choreo.toy.case_set import make_cases
 
     method = METHODS[name]
-    return make_cases(method.cases or name, count, frames=method.frames, named=method.named)
+    return make_cases(method.cases or name, count, draw, frames=method.frames, named=method.named)
 
 
 def offered() -> list[str]:

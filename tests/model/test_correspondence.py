@@ -28,7 +28,7 @@ def test_fine_places_find_the_object_and_the_coarsest_do_not(report):
 
 def test_all_parts_of_a_place_and_the_prediction_are_read(report):
     ends = {name.rpartition("/")[2] for name in report["places"]}
-    assert ends == {"out", "q", "k", "v", "aligned"}
+    assert ends == {"out", "q", "k", "v", "own", "aligned"}
     assert "latent/out" in report["places"] and "latent/q" not in report["places"]
     text = correspondence.table(report)
     first, still = text.splitlines()[4], f"{report['still']:.1f}"

@@ -230,6 +230,24 @@ def test_the_prompt_of_the_pocket_wan_holds_the_case(name: str) -> None:
     assert all(source in prompt for source, _ in links)
 
 
+def test_another_draw_is_other_cases_of_the_same_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["evaluate.py", "--method", "sg-i2v", "--count", "3", "--draw", "2"])
+    drawn, usual = evaluate.chosen_cases(evaluate.arguments()), evaluate.default_cases("sg-i2v", 3)
+    assert drawn == make_cases(count=3, seed=2) and usual == make_cases(count=3)
+    assert [case.id for case in drawn] == [case.id for case in usual]
+    assert all(one.sprites[0].path != other.sprites[0].path for one, other in zip(drawn, usual, strict=True))
+
+
+def test_a_draw_and_a_file_exclude_each_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["evaluate.py", "--method", "sg-i2v", "--draw", "2", "--cases", "mine.json"]
+    monkeypatch.setattr("sys.argv", given)
+    with pytest.raises(SystemExit):
+        evaluate.arguments()
+    assert "--draw: not allowed with argument --cases" in capsys.readouterr().err
+
+
 def test_the_words_of_a_start_image_tell_its_second_object_too() -> None:
     (case,) = [case for case in evaluate.default_cases("sg-i2v-wan", 16) if case.id == "c005-bystander"]
     main, other = case.sprites
