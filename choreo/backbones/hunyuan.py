@@ -11,7 +11,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from ..contract import Feat, Grid, Part, Site
-from .transformer import UNROTATED, Transformer
+from .transformer import Transformer
 
 _SMALL_CELLS = 32  # channels of the latents of 1.5's VAE, whose cells are 16 pixels
 
@@ -40,8 +40,8 @@ class Hunyuan(Transformer):
         return {"attention": block, "q": f"{norm}.query_norm", "k": f"{norm}.key_norm"}
 
     def feature(self, site: Site, raw: Mapping[Part, Tensor], latent: Grid) -> Feat:
-        if site.name.endswith(UNROTATED):  # [B, heads, tokens, d]
-            raw = {part: x.transpose(1, 2) for part, x in raw.items()}
+        if site.content:  # queries and keys [B, heads, tokens, d]
+            raw = {part: x if part == "v" else x.transpose(1, 2) for part, x in raw.items()}
         return super().feature(site, raw, latent)
 
     def side(self, network: Any) -> int:

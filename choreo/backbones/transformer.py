@@ -74,7 +74,7 @@ class Transformer(ABC):
         for i, path in enumerate(paths):
             place = (i + 0.5) / len(paths)
             sites += [
-                Site(path + UNROTATED, "temporal", "middle", side, i, heads, place=place),
+                Site(path + UNROTATED, "joint", "middle", side, i, heads, _JOINT, place, content=True),
                 Site(path + ATTENTION, "joint", "middle", side, i, heads, _JOINT, place),
                 Site(path, "block", "middle", side, i, 1, _BLOCK, place),
             ]
@@ -84,9 +84,9 @@ class Transformer(ABC):
         if site.kind == "block":
             return {"out": site.name}
         names = self.parts(site.name.rpartition(".")[0])
-        if site.name.endswith(UNROTATED):
-            return {"q": names["q"], "k": names["k"]}
         given = AttentionOf(names["attention"])
+        if site.content:
+            return {"q": names["q"], "k": names["k"], "v": given}
         return {"q": given, "k": given, "v": given}
 
     def feature(self, site: Site, raw: Mapping[Part, Tensor], latent: Grid) -> Feat:

@@ -76,8 +76,14 @@ def _level(name: str, sites: Sequence[Site], deepest: int) -> list[Site]:
 
 
 def usual(sites: Sequence[Site]) -> list[Site]:
-    """Those of a transformer that need no name: its attentions with positions, its blocks."""
-    return [site for site in sites if site.place is not None and site.kind in ("joint", "block")]
+    """Those of a transformer that need no name: its blocks, its attentions with positions, if there are any."""
+    alike = [site for site in sites if site.place is not None and site.kind in ("joint", "block")]
+    return [site for site in alike if not site.content] or alike
+
+
+def by_content(sites: Sequence[Site]) -> list[Site]:
+    """Without the attentions whose queries and keys also say where they are; a UNet's do not."""
+    return [site for site in sites if site.content or site.place is None]
 
 
 def _as_far(stage: Stage, level: int, sites: Sequence[Site]) -> list[Site]:

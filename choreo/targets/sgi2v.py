@@ -1,7 +1,8 @@
 """SG-I2V: what a box holds in the first frame, it should hold along its path.
 
 The features are the self-attention of the up path's middle resolution with the keys and values of
-the first frame for every frame ("aligned"), so that they mean the same thing in all frames. The
+the first frame for every frame ("aligned"), so that they mean the same thing in all frames; in a
+transformer without its positions, which would lead back to the same place. The
 energy is the weighted mean square difference between the first frame's box and the moved one.
 
 Source: "SG-I2V: Self-Guided Trajectory Control in Image-to-Video Generation", §4, and its code.
@@ -21,7 +22,7 @@ from torch import Tensor
 from ..contract import PREDICTION, Feat, Features, Grid, Kind, Part, Selection, Site, Step
 from ..controls import BoxTracks
 from .boxes import CELL, CellBox, cell_boxes, gaussian
-from .levels import sites_of, usual
+from .levels import by_content, sites_of, usual
 
 Feature = Literal["aligned", "own", "temporal", "block"]
 _KIND: dict[str, Kind] = {"aligned": "spatial", "own": "spatial", "temporal": "temporal", "block": "block"}
@@ -63,7 +64,8 @@ class SGI2V:
     def select(self, sites: Sequence[Site]) -> Selection:
         kind = _KIND[self.feature]
         parts: frozenset[Part] = frozenset(("out",)) if kind == "block" else frozenset(("q", "k", "v"))
-        layers, names = _layers(kind, sites), parse_layers(self.layers)
+        layers = _layers(kind, by_content(sites) if self.feature == "aligned" else sites)
+        names = parse_layers(self.layers)
         for name in names:
             if name not in layers:
                 have = ", ".join(sorted(layers))

@@ -337,7 +337,8 @@ def test_its_places_are_compared_with_where_the_object_is(folder, monkeypatch):
     monkeypatch.setattr(pocket, "FOLDER", folder)
     report = correspondence.measure("pocket-wan", 1, [200])
     found = set(report["places"])
-    parts = {"": ("out",), ".attention": ("q", "k", "v", "own", "aligned"), ".unrotated": ("q", "k")}
+    attention = ("q", "k", "v", "own", "aligned")
+    parts = {"": ("out",), ".attention": attention, ".unrotated": attention}
     blocks = {f"blocks.{i}{end}/{part}" for i in range(8) for end in parts for part in parts[end]}
     assert found == blocks | {"latent/out"}
     # A network that has learnt nothing predicts the noisy picture, in which the object can still be found.

@@ -260,9 +260,10 @@ def test_the_layout_is_time_then_rows_then_columns(studio):
     from choreo.host.extraction import extract
 
     backbone = recognise(studio.model.model)
-    sites = {site.kind: site for site in backbone.sites(studio.model.model) if site.depth == 0}
+    first = [site for site in backbone.sites(studio.model.model) if site.depth == 0]
+    (plain,) = (site for site in first if site.content)
     one, other = studio.latent(1), studio.latent(1)
-    grid = grid_of(studio).coarser(sites["block"].scale)
+    grid = grid_of(studio).coarser(plain.scale)
     place = grid.frames - 1, 1, 2
     cell = [
         slice(None),
@@ -271,19 +272,29 @@ def test_the_layout_is_time_then_rows_then_columns(studio):
         *(slice(p * backbone.patch, (p + 1) * backbone.patch) for p in place[1:]),
     ]
     other[tuple(cell)] += 5.0
-    selection = {sites["temporal"]: frozenset(("q", "k"))}
+    selection = {plain: frozenset(("q", "k", "v"))}
     with torch.inference_mode():
         found = [
             extract(studio.model, studio.negative, x, 0.3, 3, backbone, lambda _: selection)[0]
             for x in (one, other)
         ]
-    for part in ("q", "k"):
-        maps = [getattr(feats[sites["temporal"]], part)[0] for feats in found]
-        assert maps[0].shape[:4] == (*grid.sizes, sites["temporal"].heads)
+    for part in ("q", "k", "v"):
+        maps = [getattr(feats[plain], part)[0] for feats in found]
+        assert maps[0].shape[:4] == (*grid.sizes, plain.heads)
         apart = (maps[0] - maps[1]).abs().sum((-1, -2))
         assert apart[place] > 0
         apart[place] = 0
         assert float(apart.max()) == 0
+
+
+def test_alignment_asks_what_is_alike_not_what_is_near(studio):
+    """The paper's attention to the first frame, without the positions that would lead back to its places."""
+    from choreo.backbones import recognise
+
+    sites = recognise(studio.model.model).sites(studio.model.model)
+    for feature, content in (("aligned", True), ("own", False)):
+        (site,) = boxed(studio, feature).select(sites)
+        assert site.kind == "joint" and site.content == content
 
 
 def test_frames_of_the_attention_are_those_that_the_network_uses(studio):
@@ -294,7 +305,7 @@ def test_frames_of_the_attention_are_those_that_the_network_uses(studio):
 
     backbone = recognise(studio.model.model)
     here = [site for site in backbone.sites(studio.model.model) if site.depth == 2]
-    plain, joint = (next(site for site in here if site.kind == kind) for kind in ("temporal", "joint"))
+    plain, joint = (next(s for s in here if s.kind == "joint" and s.content == it) for it in (True, False))
     selection = {plain: frozenset(("q", "k")), joint: frozenset(("q", "k", "v"))}
     with torch.inference_mode():
         feats, _ = extract(

@@ -152,6 +152,22 @@ def test_layers_are_the_papers_names():
     assert {s.name: parts for s, parts in block.items()} == {"block40": frozenset({"out"})}
 
 
+def test_alignment_leaves_out_what_says_where_it_is():
+    """Where a network's attention has positions, the aligned one is read without, the ordinary one with them."""
+    joint = frozenset(("spatial", "temporal"))
+    sites = [
+        Site(f"{i}{content}", "joint", "middle", 2, i, 2, joint, (i + 0.5) / 8, content)
+        for i in range(8)
+        for content in (False, True)
+    ]
+    for feature, content in (("aligned", True), ("own", False)):
+        chosen = SGI2V(tracks(RIGHT), feature=feature, layers="M1-2").select(sites)
+        assert [s.name for s in chosen] == [f"4{content}", f"5{content}"]
+        assert set(chosen.values()) == {frozenset("qkv")}
+    with pytest.raises(ValueError, match="no layer M3: 'layers' may name B1, M1, M2, T1, T2"):
+        SGI2V(tracks(RIGHT), layers="M3").select(sites)
+
+
 @pytest.mark.parametrize("layers", ["", "M", "M0", "M3-2", "X1", "M2;3"])
 def test_unreadable_layers_are_named(layers):
     with pytest.raises(ValueError, match="Cannot read layers"):
