@@ -34,6 +34,7 @@ STEERING = {
     "ChoreoLatentOptimisationSampler": "iterations",
     "ChoreoApplyMotionPro": "strength",
 }
+START = {"ChoreoSVDConditioning": "init_image", "WanImageToVideo": "start_image"}  # the picture that moves
 DRAWINGS = ("ChoreoBoxTrajectory", "ChoreoStrokeTrajectory")
 PATIENCE = 24 * 3600.0  # seconds; a large model on a slow machine takes its time
 
@@ -84,7 +85,7 @@ def generate(server: Server, prompt: Prompt) -> Clips:
 
 def drawn_controls(prompt: Prompt) -> dict[str, Any]:
     """A node that draws the target's boxes, or strokes and mask, over the start image of the prompt."""
-    starts = node_ids(prompt, "ChoreoSVDConditioning")
+    starts = [prompt[key]["inputs"][START[prompt[key]["class_type"]]] for key in node_ids(prompt, *START)]
     targets, conditions = node_ids(prompt, "ChoreoSGI2VTarget"), node_ids(prompt, "ChoreoMotionProCondition")
     drawn: dict[str, Any] = {}
     if targets:
@@ -93,7 +94,7 @@ def drawn_controls(prompt: Prompt) -> dict[str, Any]:
         drawn = {"tracks": [conditions[0], 1], "mask": [conditions[0], 2]}
     if not (drawn and starts):
         return {}
-    inputs = {"image": prompt[starts[0]]["inputs"]["init_image"], **drawn}
+    inputs = {"image": starts[0], **drawn}
     return {CONTROLS: {"class_type": "ChoreoPreviewControls", "inputs": inputs}}
 
 
@@ -146,8 +147,8 @@ def write(folder: Path, name: str, prompt: Prompt, clips: Clips) -> None:
     from choreo.media.video import write_mp4, write_webp
 
     folder.mkdir(parents=True, exist_ok=True)
-    starts = node_ids(prompt, "ChoreoSVDConditioning")
-    fps = float(prompt[starts[0]]["inputs"]["fps"]) if starts else 8.0
+    moving = node_ids(prompt, "SaveAnimatedWEBP", "CreateVideo")
+    fps = float(prompt[moving[0]]["inputs"]["fps"]) if moving else 8.0
     frames = enlarged(list(clips.values())[-1])
     write_mp4(folder / f"{name}.mp4", frames, fps)
     write_webp(folder / f"{name}.webp", frames, fps)

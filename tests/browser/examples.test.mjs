@@ -17,6 +17,7 @@ const EXAMPLES = [
     kind: 'image',
     shape: [128, 128],
   },
+  { title: 'Wan pocket (runs anywhere)', twin: 'sg-i2v-wan-pocket', id: 6, kind: 'image', shape: [128, 128] },
   { title: 'Strokes and mask', twin: 'strokes-and-mask', id: 2, kind: 'image', shape: [128, 128] },
 ];
 

@@ -241,7 +241,7 @@ def test_another_draw_is_other_cases_of_the_same_kinds(monkeypatch: pytest.Monke
 def test_a_draw_and_a_file_exclude_each_other(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = ["evaluate.py", "--method", "sg-i2v", "--draw", "2", "--cases", "mine.json"]
+    given = ["evaluate.py", "--method", "sg-i2v", "--cases", "mine.json", "--draw", "2"]
     monkeypatch.setattr("sys.argv", given)
     with pytest.raises(SystemExit):
         evaluate.arguments()
