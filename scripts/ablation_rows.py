@@ -153,6 +153,7 @@ ROWS |= {
         "strength 1": {"strength": 1.0},
         "strength 2": {"strength": 2.0},
         "strength 5": {"strength": 5.0},
+        "without warm-up": {"warm_up": 0},
         "end 0.3": {"end": 0.3},
         "end 0.5": {"end": 0.5},
         "end 1": {"end": 1.0},
