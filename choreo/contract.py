@@ -28,8 +28,8 @@ class Site:
     kind: attention within a frame, over time, over both; a whole temporal module; or a whole block.
     scale: latent cells a side of one feature cell. depth: order among the sites of the same kind,
     stage and scale, from 0. heads: attention heads, 1 for a module or block. also: as what else it can be
-    read. place: how far through a network whose blocks are all alike (a transformer), 0 to 1. content: whether
-    its queries and keys are those that the network turns by their positions only after that.
+    read. place: how far through a network whose blocks are all alike (a transformer), 0 to 1. content:
+    whether its queries and keys are those that the network turns by their positions only after that.
     """
 
     name: str

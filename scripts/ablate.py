@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The ablations of a method on its pocket model, as one Markdown table, through the real ComfyUI.
 
-    python scripts/ablate.py --method METHOD [--cases 64] [--draw N] [--json out/ablation.json] [--rows NAME …]
+    python scripts/ablate.py --method METHOD [--cases 64] [--draw N] [--json out/ablation.json]
+                             [--rows NAME …]
 
 Each row of the method in `ablation_rows.py` is its pocket example with a few inputs changed, over the
 default cases of `evaluate.py`; all rows share one unguided arm. A row is written to the file as soon as it

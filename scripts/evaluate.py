@@ -5,11 +5,11 @@
                                [--save DIR] [--json] [--no-ablation] [--set INPUT=VALUE …]
 
 Every case runs guided and unguided (the same graph with zero iterations or strength) from one start image
-or reference, noise and motion bucket, and once more with the method's ablation (sg-i2v: without alignment, and
-sg-i2v-wan with it; motionclone: all entries of the maps; s2v2v and s2v2v-trajectory: many points; motionpro:
-all-one mask). Methods that bring their own noise run a third time with fresh noise (plain). Prints a table,
-or with --json one object. --save keeps the frames of every run (ID_ARM.npz) and a contact sheet. --draw takes
-other cases of the same kinds: choose settings on one draw, and report another.
+or reference, noise and motion bucket, and once more with the method's ablation (sg-i2v: without alignment,
+and sg-i2v-wan with it; motionclone: all entries of the maps; s2v2v and s2v2v-trajectory: many points;
+motionpro: all-one mask). Methods that bring their own noise run a third time with fresh noise (plain). Prints
+a table, or with --json one object. --save keeps the frames of every run (ID_ARM.npz) and a contact sheet.
+--draw takes other cases of the same kinds: choose settings on one draw, and report another.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def _level(name: str, sites: Sequence[Site], deepest: int) -> list[Site]:
 
 
 def usual(sites: Sequence[Site]) -> list[Site]:
-    """Those of a transformer that need no name: its blocks, its attentions with positions, if there are any."""
+    """Those of a transformer that need no name: its blocks, and its attentions, with positions if any are."""
     alike = [site for site in sites if site.place is not None and site.kind in ("joint", "block")]
     return [site for site in alike if not site.content] or alike
 

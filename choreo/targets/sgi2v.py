@@ -2,8 +2,8 @@
 
 The features are the self-attention of the up path's middle resolution with the keys and values of
 the first frame for every frame ("aligned"), so that they mean the same thing in all frames; in a
-transformer without its positions, which would lead back to the same place. The
-energy is the weighted mean square difference between the first frame's box and the moved one.
+transformer without its positions, which would lead back to the same place. The energy is the
+weighted mean square difference between the first frame's box and the moved one.
 
 Source: "SG-I2V: Self-Guided Trajectory Control in Image-to-Video Generation", §4, and its code.
 """

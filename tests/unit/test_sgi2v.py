@@ -153,7 +153,7 @@ def test_layers_are_the_papers_names():
 
 
 def test_alignment_leaves_out_what_says_where_it_is():
-    """Where a network's attention has positions, the aligned one is read without, the ordinary one with them."""
+    """Where attention has positions, the aligned one is read without, the ordinary one with them."""
     joint = frozenset(("spatial", "temporal"))
     sites = [
         Site(f"{i}{content}", "joint", "middle", 2, i, 2, joint, (i + 0.5) / 8, content)
