@@ -147,8 +147,8 @@ def write(folder: Path, name: str, prompt: Prompt, clips: Clips) -> None:
     from choreo.media.video import write_mp4, write_webp
 
     folder.mkdir(parents=True, exist_ok=True)
-    moving = node_ids(prompt, "SaveAnimatedWEBP", "CreateVideo")
-    fps = float(prompt[moving[0]]["inputs"]["fps"]) if moving else 8.0
+    said = (prompt[key]["inputs"]["fps"] for key in node_ids(prompt, "SaveAnimatedWEBP", "CreateVideo"))
+    fps = next((float(value) for value in said if not isinstance(value, list)), 8.0)  # a list is a link
     frames = enlarged(list(clips.values())[-1])
     write_mp4(folder / f"{name}.mp4", frames, fps)
     write_webp(folder / f"{name}.webp", frames, fps)
