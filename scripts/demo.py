@@ -141,15 +141,19 @@ class ProgressLine:
             self.written = now
 
 
+def speed(prompt: Prompt) -> float:
+    """Frames a second of the video that a prompt saves; 8 where it takes them from another node."""
+    said = (prompt[key]["inputs"]["fps"] for key in node_ids(prompt, "SaveAnimatedWEBP", "CreateVideo"))
+    return next((float(value) for value in said if not isinstance(value, list)), 8.0)
+
+
 def write(folder: Path, name: str, prompt: Prompt, clips: Clips) -> None:
     """Write the guided clip as videos, and all clips as a contact sheet."""
     from choreo.media.pictures import contact_sheet, enlarged
     from choreo.media.video import write_mp4, write_webp
 
     folder.mkdir(parents=True, exist_ok=True)
-    said = (prompt[key]["inputs"]["fps"] for key in node_ids(prompt, "SaveAnimatedWEBP", "CreateVideo"))
-    fps = next((float(value) for value in said if not isinstance(value, list)), 8.0)  # a list is a link
-    frames = enlarged(list(clips.values())[-1])
+    fps, frames = speed(prompt), enlarged(list(clips.values())[-1])
     write_mp4(folder / f"{name}.mp4", frames, fps)
     write_webp(folder / f"{name}.webp", frames, fps)
     contact_sheet(clips).save(folder / "contact-sheet.png")
